@@ -1,0 +1,384 @@
+/** What may be done about a problem by itself: nothing, trying again with growing pauses, or looking again at a known time. */
+export type Retry = 'never' | 'backoff' | { readonly afterMs: number };
+
+export interface Problem {
+  readonly summary: string;
+  /** One imperative sentence with the exact thing to check or run. */
+  readonly remedy: string;
+  readonly retry: Retry;
+}
+
+/** Every situation a user can meet, described once: preflight predicts it, a transfer throws it, a report and the errors page explain it. */
+const catalogue = {
+  // --- the archive and its descriptor
+  NotAnOva: {
+    summary: 'The source is not an OVA, OVF or disk image.',
+    remedy:
+      'Check with `tar tf <file>` that the file is a tar archive holding an .ovf, or name the .ovf or folder itself.',
+    retry: 'never',
+  },
+  ArchiveTruncated: {
+    summary: 'The archive ends before its last member does.',
+    remedy: 'Compare the file size with the original and copy or export it again.',
+    retry: 'never',
+  },
+  ArchiveCorrupt: {
+    summary: 'The archive has a damaged member header.',
+    remedy: 'Check the copy with `tar tvf <file>` and export the machine again when that fails too.',
+    retry: 'never',
+  },
+  ArchiveMemberDuplicate: {
+    summary: 'Two members of the archive have the same name, so it is not certain which one is meant.',
+    remedy: 'Unpack the archive, keep the right file and import the folder.',
+    retry: 'never',
+  },
+  ArchiveMemberUnsafe: {
+    summary: 'A file name in the archive or descriptor is absolute, leaves the folder, or is a link.',
+    remedy: 'Do not trust this file; have it exported again by a tool that writes plain file names.',
+    retry: 'never',
+  },
+  OvfMalformed: {
+    summary: 'The OVF descriptor cannot be understood.',
+    remedy: 'Validate the .ovf at the named place, or export the machine again.',
+    retry: 'never',
+  },
+  OvfTooLarge: {
+    summary: 'The OVF descriptor is larger or deeper nested than any real one.',
+    remedy: 'Check where the file comes from; a real descriptor has less than 16 MiB.',
+    retry: 'never',
+  },
+  OvfEntityRefused: {
+    summary:
+      'The OVF descriptor has a document type declaration or defines entities, which can read files or exhaust memory.',
+    remedy: 'Remove the DOCTYPE from the .ovf, and its line from the .mf, when you trust its origin.',
+    retry: 'never',
+  },
+  OvfUnsupported: {
+    summary: 'The OVF descriptor requires something that cannot be honoured here.',
+    remedy: 'Export the machine without the named section, or set ovf:required="false" on it when it can be ignored.',
+    retry: 'never',
+  },
+  DeploymentUnknown: {
+    summary: 'The chosen deployment option is not in the descriptor.',
+    remedy: 'Choose one of the named options with `--deployment <id>`.',
+    retry: 'never',
+  },
+  MachineNotFound: {
+    summary: 'There is no machine of that name.',
+    remedy: 'Run `airlift inspect <source>` and use one of the names it lists.',
+    retry: 'never',
+  },
+  MachineAmbiguous: {
+    summary: 'More than one machine fits.',
+    remedy: 'Name one of the listed machines by its id.',
+    retry: 'never',
+  },
+  DiskFileMissing: {
+    summary: 'A file that the descriptor or disk image names is not there.',
+    remedy: 'Put the named file beside the descriptor, or export the machine again.',
+    retry: 'never',
+  },
+  ManifestMalformed: {
+    summary: 'The manifest (.mf) has a line that cannot be understood.',
+    remedy: 'Write the manifest anew, for instance with `sha256sum --tag`, or remove it to import without its digests.',
+    retry: 'never',
+  },
+  ManifestMissing: {
+    summary: 'There is no manifest, so nothing proves that the files are as they were exported.',
+    remedy: 'Export with a manifest when you can; the copy itself is verified all the same.',
+    retry: 'never',
+  },
+  ManifestIncomplete: {
+    summary: 'The manifest does not mention a file that the descriptor names.',
+    remedy: 'Export the machine again when every file should be covered.',
+    retry: 'never',
+  },
+  DigestMismatch: {
+    summary: 'A file differs from the digest in the manifest.',
+    remedy: 'Copy or export the file again; its content is not what was exported.',
+    retry: 'never',
+  },
+  SignatureInvalid: {
+    summary: 'The signature of the manifest does not fit it.',
+    remedy: 'Do not trust this file; get it again from its publisher.',
+    retry: 'never',
+  },
+  SignatureUntrusted: {
+    summary: 'The manifest is signed by a certificate that nothing given here vouches for.',
+    remedy: "Give the publisher's CA with `--signature-ca <file.pem>` to have the signer checked.",
+    retry: 'never',
+  },
+
+  // --- disk images
+  DiskFormatUnknown: {
+    summary: 'The disk image is of no format we know.',
+    remedy: 'Check with `qemu-img info <file>` what it is, and convert it to qcow2, raw or streamOptimized VMDK.',
+    retry: 'never',
+  },
+  DiskFormatUnsupported: {
+    summary: 'The disk image uses a variant or feature that is not supported.',
+    remedy: 'Convert the disk with `qemu-img convert -O qcow2`, or export the machine as OVF.',
+    retry: 'never',
+  },
+  DiskImageCorrupt: {
+    summary: 'The disk image contradicts itself.',
+    remedy: 'Export the disk again, and check the original with `qemu-img check` or `vmkfstools -x check`.',
+    retry: 'never',
+  },
+  DiskImageTruncated: {
+    summary: 'The disk image ends too early.',
+    remedy: 'Export the disk again, or compare its size with the original and copy it again.',
+    retry: 'never',
+  },
+  DiskGrainOversized: {
+    summary: 'A compressed part of the disk image unpacks to more than the image allows.',
+    remedy: 'Do not trust this file; export the disk again from its origin.',
+    retry: 'never',
+  },
+  DiskTooLarge: {
+    summary: 'The disk claims a size beyond the 64 TiB limit.',
+    remedy: 'Check the size of the original disk; export it again when it is smaller.',
+    retry: 'never',
+  },
+  DiskHasParent: {
+    summary: 'The disk image holds only the changes to another image.',
+    remedy: 'Remove the snapshots of the machine, or flatten the chain with `qemu-img convert`, and export again.',
+    retry: 'never',
+  },
+  DiskEncrypted: {
+    summary: 'The disk image is encrypted.',
+    remedy: 'Decrypt the disk on the source before exporting it.',
+    retry: 'never',
+  },
+  DiskCompressionUnsupported: {
+    summary: 'The disk image is compressed by a method that is not supported.',
+    remedy: 'Convert the disk with `qemu-img convert -O qcow2` first.',
+    retry: 'never',
+  },
+  DiskSizeMismatch: {
+    summary: 'The descriptor and the disk image disagree about the size of the disk.',
+    remedy: 'Check which of the two is right; the size in the disk image is used.',
+    retry: 'never',
+  },
+  DiskEmpty: {
+    summary: 'The disk has no file: the machine starts with an empty one of this size.',
+    remedy: 'Nothing needs to be done.',
+    retry: 'never',
+  },
+
+  // --- reaching and reading the source
+  SourceNotFound: {
+    summary: 'There is nothing at this place.',
+    remedy: 'Check the path or address for spelling.',
+    retry: 'never',
+  },
+  SourceUnreachable: {
+    summary: 'The server of the source cannot be reached.',
+    remedy: 'Check from this machine that the host name resolves and the port answers: `curl -I <url>`.',
+    retry: 'backoff',
+  },
+  SourceAuthRequired: {
+    summary: 'The server asks for credentials or refuses the ones given.',
+    remedy: 'Put the user in the URL or in `--user`, and the password in AIRLIFT_PASSWORD or `--password-file`.',
+    retry: 'never',
+  },
+  SourceForbidden: {
+    summary: 'The source may not be read by this user.',
+    remedy: 'Give the user read permission on the named file or address.',
+    retry: 'never',
+  },
+  SourceBusy: {
+    summary: 'The server is too busy to answer.',
+    remedy: 'Run the same command again later; it continues where it stopped.',
+    retry: 'backoff',
+  },
+  SourceFailed: {
+    summary: 'The server answers with an error.',
+    remedy: "Look into the server's log for the named request, then run the same command again.",
+    retry: 'backoff',
+  },
+  SourceClosedEarly: {
+    summary: 'The server closed the connection before all bytes had come.',
+    remedy: 'Run the same command again; it continues where it stopped.',
+    retry: 'backoff',
+  },
+  SourceStalled: {
+    summary: 'The source stopped sending.',
+    remedy: 'Check the link and the server, then run the same command again; it continues where it stopped.',
+    retry: 'backoff',
+  },
+  SourceRangeIgnored: {
+    summary: 'The server answered a request for a part of the file with something else.',
+    remedy: 'Check proxies between here and the server, or download the file and import the local copy.',
+    retry: 'never',
+  },
+  SourceRangesRequired: {
+    summary: 'This disk format can only be read with random access, which the source does not give.',
+    remedy: 'Download the file and import the local copy, or serve it from a server that supports ranges.',
+    retry: 'never',
+  },
+  SourceChanged: {
+    summary: 'The source changed since the transfer began.',
+    remedy: 'Run the command again with `--restart` to discard what was copied and begin anew.',
+    retry: 'never',
+  },
+  SourceRedirectLoop: {
+    summary: 'The server redirects too often.',
+    remedy: 'Use the final address of the file; `curl -IL <url>` shows the redirects.',
+    retry: 'never',
+  },
+  SourceRedirectRefused: {
+    summary: 'The server redirects to an address that may not be followed.',
+    remedy: 'Use the final address of the file directly when you trust it.',
+    retry: 'never',
+  },
+  SourceCertificateUntrusted: {
+    summary: 'The certificate of the server is not trusted.',
+    remedy: 'Give the CA that signed it with `--ca <file.pem>`.',
+    retry: 'never',
+  },
+  SourceTlsUnverified: {
+    summary: 'The identity of the server is not checked because `--insecure` was given.',
+    remedy: 'Give the CA that signed its certificate with `--ca <file.pem>` instead.',
+    retry: 'never',
+  },
+  SourceReadFailed: {
+    summary: 'The source cannot be read.',
+    remedy: 'Check the disk that holds the file (`dmesg`, `smartctl`), then run the same command again.',
+    retry: 'backoff',
+  },
+  SourceKindUnsupported: {
+    summary: 'This kind of source is not supported.',
+    remedy: 'Name an .ova, an .ovf, a folder with an .ovf, or an http(s) address of an .ova.',
+    retry: 'never',
+  },
+
+  // --- the target
+  TargetExists: {
+    summary: 'There is already a machine at the target.',
+    remedy: 'Choose another name with `--name`, another folder, or remove the existing one.',
+    retry: 'never',
+  },
+  TargetBusy: {
+    summary: 'Another process is importing to the same place.',
+    remedy: 'Wait for the named process to end, or stop it; then run the same command again.',
+    retry: { afterMs: 10_000 },
+  },
+  TargetNotWritable: {
+    summary: 'The target cannot be written.',
+    remedy: 'Give this user write permission on the named folder, or choose another one with `--to`.',
+    retry: 'never',
+  },
+  TargetFull: {
+    summary: 'There is not enough space at the target.',
+    remedy: 'Free space at the target and run the same command again; it continues where it stopped.',
+    retry: { afterMs: 60_000 },
+  },
+  TargetSpaceUncertain: {
+    summary: 'The target may not have enough space: the source cannot tell how much of the disk is data.',
+    remedy:
+      'Make sure that the named number of bytes is free, or watch the space during the import; it can be continued.',
+    retry: 'never',
+  },
+  TargetWriteFailed: {
+    summary: 'Writing to the target failed.',
+    remedy: 'Check the disk of the target (`dmesg`, `smartctl`), then run the same command again.',
+    retry: 'backoff',
+  },
+  TargetReadFailed: {
+    summary: 'Reading from the target failed.',
+    remedy: 'Check the disk of the target (`dmesg`, `smartctl`), then run the same command again.',
+    retry: 'backoff',
+  },
+  TargetKindUnsupported: {
+    summary: 'This kind of target is not supported.',
+    remedy: 'Write `--to dir:<folder>` with `?format=qcow2` or `?format=raw`.',
+    retry: 'never',
+  },
+  CheckpointUnusable: {
+    summary: 'The record of an earlier, interrupted run cannot be used.',
+    remedy: 'Run the command again with `--restart` to discard what was copied and begin anew.',
+    retry: 'never',
+  },
+  PlanChanged: {
+    summary: 'The interrupted import used other options than this one.',
+    remedy: 'Use the same options to continue, or `--restart` to discard what was copied and begin anew.',
+    retry: 'never',
+  },
+  VerificationFailed: {
+    summary: 'The disk on the target differs from what was read from the source.',
+    remedy: 'Do not use this disk: check memory and storage of the target, then import again.',
+    retry: 'never',
+  },
+  VerificationSkipped: {
+    summary: 'The written disk was not read back and compared, because `--verify none` was given.',
+    remedy: 'Import with `--verify readback` to have every byte compared.',
+    retry: 'never',
+  },
+  ReportUnusable: {
+    summary: 'The report cannot be used to verify an import.',
+    remedy: 'Give the report.json that the import wrote, in its place beside the disks.',
+    retry: 'never',
+  },
+  Interrupted: {
+    summary: 'The work was interrupted.',
+    remedy: 'Run the same command again; it continues where it stopped.',
+    retry: 'never',
+  },
+
+  // --- what will be different on the target
+  GuestMayNotBoot: {
+    summary: 'The guest may not start: nothing shows that it has drivers for the disk bus it will find.',
+    remedy:
+      'Check the bus in the plan; choose another with `--disk-bus sata`, which nearly every system can start from.',
+    retry: 'never',
+  },
+  NetworkNotMapped: {
+    summary: 'A network of the source has no counterpart named, so the card will be on the pod network.',
+    remedy: 'Name the counterpart with `--network "<source network>=<namespace>/<name>"`.',
+    retry: 'never',
+  },
+  HardwareChanged: {
+    summary: 'Something about the hardware will be different on the target.',
+    remedy: 'Read the plan to see what changes and why.',
+    retry: 'never',
+  },
+  HardwareDropped: {
+    summary: 'A device or setting has no counterpart on the target and is left out.',
+    remedy: 'Read the plan to see what is left out and why.',
+    retry: 'never',
+  },
+} as const satisfies Record<string, Problem>;
+
+export type ProblemCode = keyof typeof catalogue;
+
+export const problems: Readonly<Record<ProblemCode, Problem>> = catalogue;
+
+/** Plain values without secrets, for logs and reports. */
+export type ProblemContext = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** The one error for whatever a user can meet. Bugs stay ordinary exceptions. */
+export class ProblemError extends Error {
+  readonly code: ProblemCode;
+  readonly context: ProblemContext;
+  override readonly name = 'ProblemError';
+
+  /** @param detail names the object and the numbers: "grain at file offset 66048 claims 9 MiB; this image allows 128 KiB" */
+  constructor(
+    code: ProblemCode,
+    detail: string,
+    options: { readonly cause?: unknown; readonly context?: ProblemContext } = {},
+  ) {
+    super(detail, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.context = options.context ?? {};
+  }
+
+  get problem(): Problem {
+    return problems[this.code];
+  }
+}
+
+export function isProblem(error: unknown, ...codes: ProblemCode[]): error is ProblemError {
+  return error instanceof ProblemError && (codes.length === 0 || codes.includes(error.code));
+}

@@ -1,0 +1,51 @@
+import type { CallOptions } from '../lib/call-options.ts';
+
+/**
+ * One file of a disk image as the source stores it, wherever it lies: on a disk, inside an OVA, behind an HTTP server, in several chunks, compressed.
+ * `docs/contracts/disk.md` tells how files, readers and writers play together.
+ */
+export interface ImageFile extends AsyncDisposable {
+  /** For messages. */
+  readonly name: string;
+  /** Absent when only the end of the stream tells (compressed files). */
+  readonly sizeBytes?: number;
+  /** Proof of identity from what the source says without reading: size, modification time, ETag. Equal means unchanged. */
+  readonly identity: string;
+  /** Asks the source again for `identity`, to notice a file that changed while it was read. */
+  readIdentity(options?: CallOptions): Promise<string>;
+  /** Plain data from which a lane can open the file itself; absent when only this process can read it. */
+  readonly origin?: FileOrigin;
+  /** Digests that a manifest gives, one per stored part, in order and together covering all stored bytes. Empty without a manifest. */
+  readonly expectedDigests: readonly ExpectedDigest[];
+  /**
+   * Reads exactly `length` bytes. Absent when the source can only be read in order.
+   * @throws ProblemError `DiskImageTruncated` when the file ends before, and the problems of the source
+   */
+  read?(offset: number, length: number, options?: CallOptions): Promise<Uint8Array>;
+  /** Yields the bytes from `from` (default 0) to `to` (default: the end) in order, in pieces of any size. Stopping early closes the source. */
+  stream(options?: StreamOptions): AsyncIterable<Uint8Array>;
+}
+
+export interface StreamOptions extends CallOptions {
+  readonly from?: number;
+  readonly to?: number;
+  /** Is shown the stored bytes (before any decompression) in order, from where this stream begins. */
+  readonly observe?: Observe | undefined;
+}
+
+/** `storedOffset` counts in the stored file. The bytes are only valid during the call. */
+export type Observe = (storedOffset: number, bytes: Uint8Array) => void;
+
+export interface ExpectedDigest {
+  /** Name as the manifest spells it. */
+  readonly name: string;
+  /** Length of this stored part. */
+  readonly storedBytes: number;
+  readonly algorithm: 'sha1' | 'sha256' | 'sha512';
+  /** Lower-case hex. */
+  readonly hex: string;
+}
+
+export type FileOrigin = {
+  readonly file: { readonly path: string; readonly offset: number; readonly sizeBytes: number };
+};

@@ -1,0 +1,29 @@
+import type { Finding } from '../domain/finding.ts';
+import type { Disk, Machine } from '../domain/machine.ts';
+import type { CallOptions } from '../lib/call-options.ts';
+import type { DiskReader } from './disk-reader.ts';
+
+/** A platform machines are imported from. Opened, used, disposed; never half-initialised. */
+export interface Source extends AsyncDisposable {
+  readonly kind: 'ova';
+  /** The source as the user would write it, without secrets. */
+  readonly location: string;
+  /** Yields as they are found: an inventory can hold tens of thousands of machines. */
+  listMachines(options?: CallOptions): AsyncIterable<MachineSummary>;
+  /**
+   * @param ref name or id; undefined picks the only machine there is
+   * @throws ProblemError `MachineNotFound`, `MachineAmbiguous`
+   */
+  inspect(ref: string | undefined, options?: CallOptions): Promise<Machine>;
+  /** A bad answer is a finding. Throws only when it could not look. */
+  preflight(machine: Machine, options?: CallOptions): AsyncIterable<Finding>;
+  /** Disks are opened one after the other and in the order of `machine.disks`: a source that streams goes past each only once. */
+  openDisk(machine: Machine, disk: Disk, options?: CallOptions): Promise<DiskReader>;
+}
+
+export interface MachineSummary {
+  readonly id: string;
+  readonly name: string;
+  readonly diskCount: number;
+  readonly virtualSizeBytes: number;
+}

@@ -1,0 +1,36 @@
+/**
+ * The few things a target needs from a file system, so that tests can put a disk that loses unflushed writes in its place. All failures arrive as
+ * ProblemError: `TargetFull`, `TargetNotWritable`, `TargetWriteFailed`, `TargetReadFailed`.
+ */
+export interface StorageFile extends AsyncDisposable {
+  readonly name: string;
+  /** Writes all of `bytes`. Durable only after `sync`. */
+  write(offset: number, bytes: Uint8Array): Promise<void>;
+  /** Fills `into` as far as the file reaches and returns the bytes read. */
+  read(offset: number, into: Uint8Array): Promise<number>;
+  truncate(sizeBytes: number): Promise<void>;
+  sizeBytes(): Promise<number>;
+  /** Bytes that take up space, without holes. */
+  allocatedBytes(): Promise<number>;
+  /** Returns when everything written before would survive a power cut. */
+  sync(): Promise<void>;
+}
+
+/** One folder. Names are plain file names. */
+export interface StorageFolder {
+  readonly path: string;
+  /** Opens for reading and writing; creates the file when `create` is set and it is missing. Undefined when it is missing and not created. */
+  openFile(name: string, options: { readonly create: true }): Promise<StorageFile>;
+  openFile(name: string, options?: { readonly create?: boolean }): Promise<StorageFile | undefined>;
+  /** The whole content of a small file, or undefined when there is none. @throws RangeError past `maxBytes` */
+  readSmallFile(name: string, maxBytes: number): Promise<Uint8Array | undefined>;
+  /** Old content or new content, never a mixture, also after a power cut; durable when it returns. */
+  replaceFile(name: string, bytes: Uint8Array): Promise<void>;
+  /** Missing files are fine. */
+  removeFile(name: string): Promise<void>;
+  listFiles(): Promise<string[]>;
+  /** Makes creations, renames and removals in this folder durable. */
+  sync(): Promise<void>;
+  /** Bytes an unprivileged process may still write here. */
+  freeBytes(): Promise<number>;
+}
