@@ -22,9 +22,9 @@ export interface FuzzResult {
  * AIRLIFT_FUZZ_CASES and AIRLIFT_FUZZ_SECONDS (whichever ends first; 2,000 cases unless told), its seed from AIRLIFT_SEED; a failure prints the input.
  */
 export async function fuzz(name: string, options: FuzzOptions): Promise<FuzzResult> {
-  const seed = Number(process.env['AIRLIFT_SEED'] ?? 20261122);
-  const seconds = Number(process.env['AIRLIFT_FUZZ_SECONDS'] ?? 600);
-  const cases = Number(process.env['AIRLIFT_FUZZ_CASES'] ?? (process.env['AIRLIFT_FUZZ_SECONDS'] ? 1_000_000 : 2_000));
+  const seed = Number(process.env.AIRLIFT_SEED ?? 20261122);
+  const seconds = Number(process.env.AIRLIFT_FUZZ_SECONDS ?? 600);
+  const cases = Number(process.env.AIRLIFT_FUZZ_CASES ?? (process.env.AIRLIFT_FUZZ_SECONDS ? 1_000_000 : 2_000));
   const random = seededRandom(seed);
   const end = performance.now() + seconds * 1000;
   const refused: Record<string, number> = {};
@@ -68,7 +68,7 @@ const EVIL = [
 ];
 
 function mutate(base: Uint8Array, random: () => number, hot: NonNullable<FuzzOptions['hot']>): Uint8Array {
-  let bytes = Uint8Array.from(base);
+  let bytes: Uint8Array = Uint8Array.from(base);
   const rounds = 1 + randomBelow(random, 4);
   for (let round = 0; round < rounds; round += 1) {
     if (bytes.length === 0) return bytes;
