@@ -79,3 +79,9 @@ export interface EncodedPiece {
 export type PieceEncoding = 'plain' | 'zlib' | 'deflate' | 'zstd';
 
 export const MAX_RANGE_BYTES = 1024 * 1024;
+
+/**
+ * Decodes one piece into `out`, whose length is the piece's, and returns the bytes decoded. Never writes past `out`.
+ * @throws ProblemError `DiskImageCorrupt`, `DiskGrainOversized`
+ */
+export type DecodePiece = (encoding: PieceEncoding, encoded: Uint8Array, out: Uint8Array) => number;

@@ -18,6 +18,11 @@ export interface ImageFile extends AsyncDisposable {
   /** Digests that a manifest gives, one per stored part, in order and together covering all stored bytes. Empty without a manifest. */
   readonly expectedDigests: readonly ExpectedDigest[];
   /**
+   * The first bytes of the file (decompressed), `HEAD_BYTES` or all there are: enough to tell the format and to read what formats keep in front. Costs no second pass where
+   * the file can only be read in order.
+   */
+  readHead(options?: CallOptions): Promise<Uint8Array>;
+  /**
    * Reads exactly `length` bytes. Absent when the source can only be read in order.
    * @throws ProblemError `DiskImageTruncated` when the file ends before, and the problems of the source
    */
@@ -33,6 +38,8 @@ export interface StreamOptions extends CallOptions {
   readonly observe?: Observe | undefined;
 }
 
+export const HEAD_BYTES = 64 * 1024;
+
 /** `storedOffset` counts in the stored file. The bytes are only valid during the call. */
 export type Observe = (storedOffset: number, bytes: Uint8Array) => void;
 
@@ -44,6 +51,13 @@ export interface ExpectedDigest {
   readonly algorithm: 'sha1' | 'sha256' | 'sha512';
   /** Lower-case hex. */
   readonly hex: string;
+}
+
+/** What a format needs to open an image: its first file, and the files that this one names (VMDK extents), which lie in the same folder. */
+export interface DiskFiles {
+  readonly main: ImageFile;
+  /** @throws ProblemError `DiskFileMissing`, `ArchiveMemberUnsafe` when the name has a path */
+  open(name: string, options?: CallOptions): Promise<ImageFile>;
 }
 
 export type FileOrigin = {

@@ -1,5 +1,5 @@
 import { ProblemError } from '../domain/problems.ts';
-import type { ExpectedDigest, ImageFile, StreamOptions } from '../ports/image-file.ts';
+import { type ExpectedDigest, HEAD_BYTES, type ImageFile, type StreamOptions } from '../ports/image-file.ts';
 
 /** An image file that lies in memory; counts what is asked of it, so that tests can see laziness and closing. */
 export class MemoryImageFile implements ImageFile {
@@ -49,6 +49,10 @@ export class MemoryImageFile implements ImageFile {
 
   async readIdentity(): Promise<string> {
     return this.identity;
+  }
+
+  async readHead(): Promise<Uint8Array> {
+    return Uint8Array.from(this.#bytes.subarray(0, HEAD_BYTES));
   }
 
   async *stream({
