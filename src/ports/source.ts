@@ -8,6 +8,8 @@ export interface Source extends AsyncDisposable {
   readonly kind: 'ova';
   /** The source as the user would write it, without secrets. */
   readonly location: string;
+  /** True when the source can only be read in one pass: opening a disk goes past everything before it, so nothing is opened just to look. Known after `inspect`. */
+  readonly isStreamed: boolean;
   /** Yields as they are found: an inventory can hold tens of thousands of machines. */
   listMachines(options?: CallOptions): AsyncIterable<MachineSummary>;
   /**

@@ -1,0 +1,340 @@
+import { ProblemError } from '../domain/problems.ts';
+import type { CallOptions } from '../lib/call-options.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { DecodePiece, DiskReader, EncodedPiece } from '../ports/disk-reader.ts';
+import type { DiskWriter } from '../ports/disk-writer.ts';
+import type { ExpectedDigest } from '../ports/image-file.ts';
+import type { MachineTarget } from '../ports/target.ts';
+import { BlockAssembler } from './block-assembler.ts';
+import {
+  type Checkpoint,
+  type DiskResult,
+  decodeCheckpoint,
+  encodeCheckpoint,
+  subtreesForCheckpoint,
+  subtreesFromCheckpoint,
+} from './checkpoint.ts';
+import { DigestTree } from './digest-tree.ts';
+import { type FetchedRange, fetchRanges } from './fetch-ranges.ts';
+import { readAhead } from './read-ahead.ts';
+import { type HashFactory, StoredDigest } from './stored-digest.ts';
+import { digestDisk, failVerification, findDifferences, sectionsOf, toHex } from './verify-disk.ts';
+
+export interface DiskProgress {
+  readonly phase: 'copy' | 'finish' | 'verify' | 'done';
+  /** Bytes of the disk done in this phase. */
+  readonly doneBytes: number;
+  /** Undefined while nobody knows. */
+  readonly totalBytes: number | undefined;
+}
+
+export interface TransferOptions extends CallOptions {
+  readonly target: MachineTarget;
+  /** Number of the disk on the target. */
+  readonly index: number;
+  readonly decode: DecodePiece;
+  readonly hashes: HashFactory;
+  readonly clock: Clock;
+  readonly verify: 'readback' | 'none';
+  /** Digests that the source learns only at its end, see Source.lateDigests. */
+  readonly lateDigests?: (() => Promise<readonly ExpectedDigest[]>) | undefined;
+  readonly onProgress?: (progress: DiskProgress) => void;
+  /** One sentence the user should know, such as that a resume has to read the source again. */
+  readonly onRemark?: (remark: string) => void;
+}
+
+/** Bytes fetched ahead of decoding. */
+const READ_AHEAD_BYTES = 16 * 1024 * 1024;
+/** A checkpoint at least this often in time, and in bytes fetched: a resume over a network may fetch 64 MiB or 1 % again, read-ahead included. */
+const CHECKPOINT_MS = 5_000;
+const CHECKPOINT_REMOTE_BYTES = 24 * 1024 * 1024;
+const CHECKPOINT_LOCAL_BYTES = 256 * 1024 * 1024;
+
+/**
+ * Copies one disk: fetch, decode, hash, write, checkpoint; then finish the target's file, check the source's digests, read back and compare. Run again after
+ * any interruption it continues from the last checkpoint. Holds one range, the read-ahead and two write buffers in memory.
+ * @throws ProblemError `SourceChanged`, `PlanChanged`, `DigestMismatch`, `VerificationFailed`, and the problems of source, format and target. The partial result
+ *   stays with the target in every case; the caller decides about it.
+ */
+export async function transferDisk(reader: DiskReader, options: TransferOptions): Promise<DiskResult> {
+  const { target, index, verify, signal } = options;
+  const earlier = await loadCheckpoint(reader, options);
+  if (earlier?.result !== undefined) return earlier.result;
+  if (earlier === undefined) await target.discardDisk(index);
+
+  await using writer = await target.openDisk(index, reader.virtualSizeBytes);
+  const transfer = new DiskTransfer(reader, writer, options, earlier);
+  await transfer.copy();
+  options.onProgress?.({ phase: 'finish', doneBytes: 0, totalBytes: undefined });
+  const storedDigests = await transfer.checkStoredDigests();
+  await refuseChangedSource(reader, signal);
+  await writer.finish();
+  const verified = verify === 'readback' ? await transfer.readBack() : undefined;
+  return transfer.complete(storedDigests, verified);
+}
+
+async function loadCheckpoint(reader: DiskReader, options: TransferOptions): Promise<Checkpoint | undefined> {
+  const bytes = await options.target.loadState(stateKey(options.index));
+  if (bytes === undefined) return undefined;
+  const checkpoint = decodeCheckpoint(bytes);
+  if (checkpoint === undefined) {
+    options.onRemark?.(`the checkpoint of disk ${options.index} is damaged; the disk is copied from its start`);
+    return undefined;
+  }
+  if (checkpoint.contentId !== reader.contentId) {
+    throw new ProblemError(
+      'SourceChanged',
+      `disk ${options.index} was begun from "${checkpoint.contentId}" and is now "${reader.contentId}"`,
+    );
+  }
+  if (checkpoint.isHashing !== (options.verify === 'readback')) {
+    throw new ProblemError(
+      'PlanChanged',
+      `disk ${options.index} was begun with --verify ${checkpoint.isHashing ? 'readback' : 'none'}`,
+    );
+  }
+  return checkpoint;
+}
+
+async function refuseChangedSource(reader: DiskReader, signal: AbortSignal | undefined): Promise<void> {
+  const now = await reader.readContentId({ signal });
+  if (now === reader.contentId) return;
+  throw new ProblemError('SourceChanged', `the disk was "${reader.contentId}" when the copy began and is now "${now}"`);
+}
+
+function stateKey(index: number): string {
+  return `disk-${index}`;
+}
+
+class DiskTransfer {
+  readonly #reader: DiskReader;
+  readonly #writer: DiskWriter;
+  readonly #options: TransferOptions;
+  readonly #tree: DigestTree;
+  readonly #assembler: BlockAssembler;
+  readonly #digests: (StoredDigest | undefined)[];
+  readonly #before: Checkpoint | undefined;
+  readonly #startedMs: number;
+  readonly #checkpointBytes: number;
+  #copiedBytes: number;
+  #fetchedBytes = 0;
+  #copyMs = 0;
+  #verifyMs = 0;
+
+  constructor(reader: DiskReader, writer: DiskWriter, options: TransferOptions, before: Checkpoint | undefined) {
+    this.#reader = reader;
+    this.#writer = writer;
+    this.#options = options;
+    this.#before = before;
+    this.#startedMs = options.clock.monotonicMs();
+    this.#tree = new DigestTree(reader.virtualSizeBytes);
+    this.#copiedBytes = before?.copiedBytes ?? 0;
+    if (before !== undefined) this.#adoptLeaves(before);
+    this.#assembler = new BlockAssembler(writer, this.#tree, { isHashing: options.verify === 'readback' });
+    this.#digests = reader.files.map((file, index) => this.#storedDigest(file.expectedDigests, index));
+    const isLocal = reader.files.every((file) => file.origin !== undefined);
+    this.#checkpointBytes = isLocal ? CHECKPOINT_LOCAL_BYTES : CHECKPOINT_REMOTE_BYTES;
+  }
+
+  async copy(): Promise<void> {
+    const { signal, clock } = this.#options;
+    // What was known at the start, not what becomes known: a late piece for a leaf that closed in this run must be noticed, not left out.
+    const done = Uint8Array.from({ length: this.#tree.leafCount }, (_, leaf) => (this.#tree.hasLeaf(leaf) ? 1 : 0));
+    const fetched = fetchRanges(this.#reader, {
+      signal,
+      wants: (leaf) => done[leaf] !== 1,
+      digests: this.#digests,
+      onFetched: (bytes) => {
+        this.#fetchedBytes += bytes;
+      },
+    });
+    let checkpointMs = clock.monotonicMs();
+    let checkpointFetched = 0;
+    try {
+      for await (const range of readAhead(fetched, {
+        budgetBytes: READ_AHEAD_BYTES,
+        sizeOf: (each) => each.fileBytes,
+      })) {
+        signal?.throwIfAborted();
+        await this.#takeRange(range);
+        const now = clock.monotonicMs();
+        const isDue =
+          this.#fetchedBytes - checkpointFetched >= this.#checkpointBytes || now - checkpointMs >= CHECKPOINT_MS;
+        if (isDue) {
+          await this.#saveCheckpoint();
+          checkpointMs = clock.monotonicMs();
+          checkpointFetched = this.#fetchedBytes;
+        }
+      }
+      await this.#assembler.closeLeaves(0, this.#tree.leafCount);
+      this.#copyMs = clock.monotonicMs() - this.#startedMs;
+      await this.#saveCheckpoint();
+    } catch (error) {
+      // Save what is safely there, so that stopping costs nothing. When that fails too, the checkpoint before this one stands.
+      if (!(error instanceof ProblemError) || error.problem.retry !== 'never') {
+        await this.#saveCheckpoint().catch((late: unknown) =>
+          this.#options.onRemark?.(`no further checkpoint could be saved: ${String(late)}`),
+        );
+      }
+      throw error;
+    }
+  }
+
+  /** Compares what the manifest says with what passed. */
+  async checkStoredDigests(): Promise<DiskResult['storedDigests']> {
+    const results: DiskResult['storedDigests'] = [];
+    for (const [index, digest] of this.#digests.entries()) {
+      const file = this.#reader.files[index];
+      if (digest === undefined || file === undefined) continue;
+      const expected =
+        file.expectedDigests.length > 0 ? file.expectedDigests : ((await this.#options.lateDigests?.()) ?? []);
+      const isLate = file.expectedDigests.length === 0;
+      for (const [part, actual] of digest.finish().entries()) {
+        const wanted = expected[part];
+        const algorithm = wanted?.algorithm ?? 'sha256';
+        const hex = actual[isLate ? LATE_ALGORITHMS.indexOf(algorithm) : 0] ?? '';
+        results.push({ name: wanted?.name ?? file.name, algorithm, expected: wanted?.hex, actual: hex });
+      }
+    }
+    const wrong = results.find((each) => each.expected !== undefined && each.expected !== each.actual);
+    if (wrong !== undefined) {
+      await refuseChangedSource(this.#reader, this.#options.signal);
+      throw new ProblemError(
+        'DigestMismatch',
+        `${wrong.name} has ${wrong.algorithm} ${wrong.actual}; the manifest says ${wrong.expected}`,
+        {
+          context: { file: wrong.name },
+        },
+      );
+    }
+    return results;
+  }
+
+  /** Reads the finished disk and compares every leaf. */
+  async readBack(): Promise<DigestTree> {
+    const { signal, clock, index, target } = this.#options;
+    const started = clock.monotonicMs();
+    const totalBytes = this.#writer.virtualSizeBytes;
+    const leafBytes = totalBytes / Math.max(1, this.#tree.leafCount);
+    const actual = await digestDisk(this.#writer, {
+      signal,
+      onLeaf: (leaf) => this.#progress('verify', Math.min(totalBytes, Math.round((leaf + 1) * leafBytes)), totalBytes),
+    });
+    const differences = findDifferences(this.#tree, actual);
+    if (differences.length > 0) failVerification(target.diskFileName(index), differences);
+    this.#verifyMs = clock.monotonicMs() - started;
+    return actual;
+  }
+
+  async complete(storedDigests: DiskResult['storedDigests'], verified: DigestTree | undefined): Promise<DiskResult> {
+    const checkpoint = this.#checkpoint();
+    const result: DiskResult = {
+      format: this.#reader.format,
+      virtualSizeBytes: this.#reader.virtualSizeBytes,
+      dataBytes: this.#reader.allocation.kind === 'exact' ? this.#reader.allocation.bytes : this.#copiedBytes,
+      ...(verified === undefined ? {} : { digest: toHex(verified.root()), sections: sectionsOf(verified) }),
+      storedDigests,
+      fetchedBytes: checkpoint.fetchedBytes,
+      writtenBytes: checkpoint.writtenBytes,
+      copyMs: checkpoint.copyMs,
+      verifyMs: this.#verifyMs,
+      resumes: checkpoint.resumes,
+    };
+    await this.#options.target.saveState(stateKey(this.#options.index), encodeCheckpoint({ ...checkpoint, result }));
+    this.#progress('done', this.#copiedBytes, this.#copiedBytes);
+    return result;
+  }
+
+  async #takeRange(range: FetchedRange): Promise<void> {
+    for (const piece of range.pieces) {
+      const from = piece.fileOffset - range.fileOffset;
+      await this.#takePiece(piece, range.bytes.subarray(from, from + piece.fileBytes));
+    }
+    for (const { first, count } of range.closesLeaves ?? []) await this.#assembler.closeLeaves(first, count);
+    const { allocation } = this.#reader;
+    this.#progress('copy', this.#copiedBytes, allocation.kind === 'unknown' ? undefined : allocation.bytes);
+  }
+
+  async #takePiece(piece: EncodedPiece, encoded: Uint8Array): Promise<void> {
+    const { virtualSizeBytes } = this.#reader;
+    // The last grain of a disk may reach past its end.
+    const length = Math.min(piece.length, virtualSizeBytes - piece.offset);
+    const isClipped = length < piece.length;
+    await this.#assembler.add(piece.offset, length, (out) => {
+      const whole = isClipped ? new Uint8Array(piece.length) : out;
+      const decoded = this.#options.decode(piece, encoded, whole);
+      if (decoded < length && piece.offset + length < virtualSizeBytes) {
+        throw new ProblemError(
+          'DiskImageCorrupt',
+          `the part of the image at file offset ${piece.fileOffset} unpacks to ${decoded} bytes instead of ${piece.length}`,
+          { context: { offset: piece.offset, fileOffset: piece.fileOffset } },
+        );
+      }
+      whole.fill(0, decoded);
+      if (isClipped) out.set(whole.subarray(0, length));
+    });
+    this.#copiedBytes += length;
+  }
+
+  async #saveCheckpoint(): Promise<void> {
+    await this.#assembler.settle();
+    await this.#writer.flush();
+    await this.#options.target.saveState(stateKey(this.#options.index), encodeCheckpoint(this.#checkpoint()));
+  }
+
+  #checkpoint(): Checkpoint {
+    const before = this.#before;
+    const copyMs = this.#copyMs || this.#options.clock.monotonicMs() - this.#startedMs;
+    return {
+      version: 1,
+      contentId: this.#reader.contentId,
+      virtualSizeBytes: this.#reader.virtualSizeBytes,
+      isHashing: this.#options.verify === 'readback',
+      subtrees: subtreesForCheckpoint(this.#tree),
+      storedDigests: this.#digests.map((digest) => digest?.saveState() ?? null) as Checkpoint['storedDigests'],
+      copiedBytes: this.#copiedBytes,
+      fetchedBytes: (before?.fetchedBytes ?? 0) + this.#fetchedBytes,
+      writtenBytes: (before?.writtenBytes ?? 0) + this.#assembler.writtenBytes,
+      copyMs: (before?.copyMs ?? 0) + copyMs,
+      resumes: before === undefined ? 0 : before.resumes + 1,
+    };
+  }
+
+  #adoptLeaves(before: Checkpoint): void {
+    for (const subtree of subtreesFromCheckpoint(before)) {
+      const [first, end] = this.#tree.leafSpan(subtree.level, subtree.index);
+      if (this.#writer.hasLeaf !== undefined && !this.#hasLeaves(first, end)) continue;
+      this.#tree.addSubtree(subtree);
+    }
+  }
+
+  #hasLeaves(first: number, end: number): boolean {
+    for (let leaf = first; leaf < end; leaf += 1) if (this.#writer.hasLeaf?.(leaf) === false) return false;
+    return true;
+  }
+
+  #storedDigest(expected: readonly ExpectedDigest[], index: number): StoredDigest | undefined {
+    const { hashes, lateDigests, onRemark } = this.#options;
+    const file = this.#reader.files[index];
+    if (file === undefined || (expected.length === 0 && lateDigests === undefined)) return undefined;
+    const parts =
+      expected.length > 0
+        ? expected.map(({ name, storedBytes, algorithm }) => ({ name, storedBytes, algorithms: [algorithm] }))
+        : [{ name: file.name, storedBytes: file.sizeBytes ?? Number.POSITIVE_INFINITY, algorithms: LATE_ALGORITHMS }];
+    const saved = this.#before?.storedDigests[index];
+    const digest = new StoredDigest(parts, hashes, saved ?? undefined);
+    if (this.#before !== undefined && digest.position === 0 && this.#before.fetchedBytes > 0) {
+      onRemark?.(
+        `${file.name} is read again from its start to check the manifest's digest (${hashes.implementation} cannot continue a hash)`,
+      );
+    }
+    return digest;
+  }
+
+  #progress(phase: DiskProgress['phase'], doneBytes: number, totalBytes: number | undefined): void {
+    this.#options.onProgress?.({ phase, doneBytes, totalBytes });
+  }
+}
+
+/** What is computed while nobody knows yet which digest the manifest at the end of the archive will give. */
+const LATE_ALGORITHMS: ('sha1' | 'sha256' | 'sha512')[] = ['sha1', 'sha256', 'sha512'];
