@@ -1,0 +1,60 @@
+import { z } from 'zod';
+
+const fidelityRow = z.object({
+  property: z.string(),
+  source: z.string(),
+  target: z.string(),
+  outcome: z.enum(['kept', 'changed', 'dropped']),
+  reason: z.string().optional(),
+});
+
+const findingSchema = z.object({
+  severity: z.enum(['blocker', 'warning', 'note']),
+  code: z.string(),
+  message: z.string(),
+  subject: z.string().optional(),
+});
+
+const diskReport = z.object({
+  id: z.string(),
+  name: z.string(),
+  /** File on the source; absent for a disk that was created empty. */
+  sourceFile: z.string().optional(),
+  sourceFormat: z.string(),
+  /** File beside the report. */
+  file: z.string(),
+  format: z.enum(['qcow2', 'raw']),
+  virtualSizeBytes: z.number(),
+  dataBytes: z.number(),
+  allocatedBytes: z.number(),
+  /** Root of the digest tree over the whole disk, see docs/verification.md; absent with `--verify none`. */
+  digest: z.string().optional(),
+  sections: z.object({ bytes: z.number(), digests: z.array(z.string()) }).optional(),
+  /** What the manifest says of the disk's files and what was read. */
+  storedDigests: z.array(z.object({ name: z.string(), algorithm: z.string(), expected: z.string().optional(), actual: z.string() })),
+  fetchedBytes: z.number(),
+  writtenBytes: z.number(),
+  copyMs: z.number(),
+  verifyMs: z.number(),
+  resumes: z.number(),
+});
+
+/** `report.json`: the proof of one import. Version 1; fields may be added. */
+export const importReportSchema = z.object({
+  kind: z.literal('AirliftImportReport'),
+  version: z.literal(1),
+  airliftVersion: z.string(),
+  source: z.string(),
+  target: z.string(),
+  machine: z.object({ id: z.string(), name: z.string() }),
+  targetName: z.string(),
+  startedAt: z.string(),
+  finishedAt: z.string(),
+  verify: z.enum(['readback', 'none']),
+  disks: z.array(diskReport),
+  fidelity: z.array(fidelityRow),
+  findings: z.array(findingSchema),
+});
+
+export type ImportReport = z.infer<typeof importReportSchema>;
+export type DiskReport = ImportReport['disks'][number];
