@@ -1,12 +1,21 @@
-import type { ImportPlan } from './import-plan.ts';
-import type { ImportProgress } from './import-progress.ts';
-import type { ImportReport } from './import-report.ts';
+import { isBlocker } from '../domain/finding.ts';
+import { ProblemError } from '../domain/problems.ts';
 import type { CallOptions } from '../lib/call-options.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { DiskReader } from '../ports/disk-reader.ts';
 import type { Source } from '../ports/source.ts';
-import type { Target } from '../ports/target.ts';
+import type { MachineTarget, Target } from '../ports/target.ts';
+import type { DataPlane, DiskResult, VerifyMode } from '../ports/transfer.ts';
+import { buildReport } from './build-report.ts';
+import { emptyDisk } from './empty-disk.ts';
+import type { ImportPlan, PlannedDisk } from './import-plan.ts';
+import { type ImportProgress, ProgressTracker } from './import-progress.ts';
+import type { ImportReport } from './import-report.ts';
+import { renderMachineManifest } from './machine-manifest.ts';
+import { renderReport } from './render-report.ts';
 
 export interface ImportOptions extends CallOptions {
-  readonly verify: 'readback' | 'none';
+  readonly verify: VerifyMode;
   /** Discard what an earlier, interrupted run left and begin again. */
   readonly restart?: boolean;
   readonly onProgress?: (progress: ImportProgress) => void;
@@ -20,5 +29,108 @@ export interface ImportOutcome {
   readonly report: ImportReport;
 }
 
-/** Does what the plan says. See import-machine for the implementation handed to the command line as a service. */
-export type ImportMachine = (source: Source, target: Target, plan: ImportPlan, options: ImportOptions) => Promise<ImportOutcome>;
+export interface ImportParts {
+  readonly dataPlane: DataPlane;
+  readonly clock: Clock;
+  readonly airliftVersion: string;
+}
+
+/** What refuses an import before it has changed anything of its own, so that the partial result is not its to remove. */
+const KEEPS_PARTIAL = ['SourceChanged', 'PlanChanged', 'CheckpointUnusable', 'Interrupted'] as const;
+
+/**
+ * Does what the plan says: copies disk after disk, verifies them, writes manifest and report and gives the result its final name. Running it again after an interruption
+ * continues. A problem that no retry can cure removes the partial result; any other keeps it (ruling 8).
+ * @throws ProblemError the first blocker of the plan, and what transferring meets
+ */
+export async function importMachine(
+  parts: ImportParts,
+  source: Source,
+  target: Target,
+  plan: ImportPlan,
+  options: ImportOptions,
+): Promise<ImportOutcome> {
+  const blocker = plan.findings.find(isBlocker);
+  if (blocker !== undefined) throw new ProblemError(blocker.code, blocker.message);
+
+  const startedAt = parts.clock.now();
+  const restart = options.restart ?? false;
+  await using place = await target.openMachine(plan.targetName, { signal: options.signal, restart });
+  if (place.isContinued) options.onRemark?.(`continuing what an earlier run left in ${place.partialLocation}`);
+  try {
+    const disks = await transferDisks(parts, source, place, plan, options);
+    const report = buildReport({ parts, plan, target, place, options, startedAt, disks });
+    const manifest = renderMachineManifest(
+      plan.mapped,
+      report.disks.map(({ file, virtualSizeBytes, format }) => ({ fileName: file, virtualSizeBytes, format })),
+    );
+    await place.finish([
+      { name: 'machine.yaml', text: manifest },
+      { name: 'report.json', text: `${JSON.stringify(report, undefined, 2)}\n` },
+      { name: 'report.md', text: renderReport(report) },
+    ]);
+    return { location: place.location, report };
+  } catch (error) {
+    if (error instanceof ProblemError && error.problem.retry === 'never' && !isOneOf(KEEPS_PARTIAL, error.code)) {
+      await place.discard();
+    }
+    throw error;
+  }
+}
+
+export interface TransferredDisk {
+  readonly planned: PlannedDisk;
+  readonly result: DiskResult;
+  readonly allocatedBytes: number;
+}
+
+async function transferDisks(
+  parts: ImportParts,
+  source: Source,
+  place: MachineTarget,
+  plan: ImportPlan,
+  options: ImportOptions,
+): Promise<TransferredDisk[]> {
+  const tracker = new ProgressTracker(
+    parts.clock,
+    plan.disks.map(({ index, allocation }) => ({
+      name: place.diskFileName(index),
+      dataBytes: allocation.kind === 'unknown' ? undefined : allocation.bytes,
+    })),
+  );
+  const done: TransferredDisk[] = [];
+  for (const planned of inReadingOrder(plan.disks)) {
+    await using reader = await openDisk(source, plan, planned, options);
+    const { lateDigests } = source;
+    const result = await parts.dataPlane.transferDisk(reader, {
+      target: place,
+      index: planned.index,
+      verify: options.verify,
+      signal: options.signal,
+      lateDigests: lateDigests && (() => lateDigests.call(source, plan.machine, planned.disk, options)),
+      onProgress: (progress) => options.onProgress?.(tracker.update(planned.index, progress)),
+      onRemark: options.onRemark,
+    });
+    done.push({ planned, result, allocatedBytes: await place.allocatedBytes(planned.index) });
+  }
+  return done.toSorted((a, b) => a.planned.index - b.planned.index);
+}
+
+/** A streamed source goes past each disk once, in the order of the archive, which the source's list of disks need not have. */
+function inReadingOrder(disks: readonly PlannedDisk[]): PlannedDisk[] {
+  return disks.toSorted((a, b) => (a.disk.readingOrder ?? a.index) - (b.disk.readingOrder ?? b.index));
+}
+
+async function openDisk(
+  source: Source,
+  plan: ImportPlan,
+  planned: PlannedDisk,
+  options: CallOptions,
+): Promise<DiskReader> {
+  if (planned.disk.fileName === undefined) return emptyDisk(planned.virtualSizeBytes);
+  return source.openDisk(plan.machine, planned.disk, { signal: options.signal });
+}
+
+function isOneOf<T>(values: readonly T[], value: unknown): value is T {
+  return (values as readonly unknown[]).includes(value);
+}

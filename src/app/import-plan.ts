@@ -1,5 +1,5 @@
-import type { FidelityRow, MappedMachine } from '../domain/hardware-mapping.ts';
 import type { Finding } from '../domain/finding.ts';
+import type { FidelityRow, MappedMachine } from '../domain/hardware-mapping.ts';
 import type { Disk, Machine } from '../domain/machine.ts';
 import type { Allocation } from '../ports/disk-reader.ts';
 

@@ -1,8 +1,10 @@
 import type { Clock } from '../ports/clock.ts';
+import type { DiskProgress } from '../ports/transfer.ts';
 
 /** What a display needs to know at a moment. Bytes count the disk's data in copy, the whole disk in verify. */
 export interface ImportProgress {
   readonly disks: readonly DiskDisplay[];
+  /** Data copied of all disks. */
   readonly overall: Display;
 }
 
@@ -22,6 +24,8 @@ export interface Display {
 
 /** Half-life of old speed in the running mean. */
 const HALF_LIFE_MS = 3_000;
+/** Shorter steps are too noisy to measure by. */
+const SHORTEST_STEP_MS = 200;
 
 /** A running mean of speed that forgets what is long past, and the time left by it. */
 export class RateMeter {
@@ -30,7 +34,7 @@ export class RateMeter {
   #lastMs: number;
   #lastBytes: number;
 
-  constructor(clock: Clock, startBytes = 0) {
+  constructor(clock: Clock, startBytes: number) {
     this.#clock = clock;
     this.#lastMs = clock.monotonicMs();
     this.#lastBytes = startBytes;
@@ -39,10 +43,11 @@ export class RateMeter {
   update(doneBytes: number): void {
     const now = this.#clock.monotonicMs();
     const passed = now - this.#lastMs;
-    if (passed < 200) return;
+    if (passed < SHORTEST_STEP_MS) return;
     const current = Math.max(0, doneBytes - this.#lastBytes) / passed;
     const weight = 1 - 0.5 ** (passed / HALF_LIFE_MS);
-    this.#bytesPerMs = this.#bytesPerMs === undefined ? current : this.#bytesPerMs + weight * (current - this.#bytesPerMs);
+    const mean = this.#bytesPerMs;
+    this.#bytesPerMs = mean === undefined ? current : mean + weight * (current - mean);
     this.#lastMs = now;
     this.#lastBytes = doneBytes;
   }
@@ -54,5 +59,76 @@ export class RateMeter {
   etaMs(doneBytes: number, totalBytes: number | undefined): number | undefined {
     if (totalBytes === undefined || this.#bytesPerMs === undefined || this.#bytesPerMs <= 0) return undefined;
     return Math.max(0, totalBytes - doneBytes) / this.#bytesPerMs;
+  }
+}
+
+export interface TrackedDisk {
+  readonly name: string;
+  readonly dataBytes: number | undefined;
+}
+
+/** Collects the progress of all disks of an import and measures speed. */
+export class ProgressTracker {
+  readonly #clock: Clock;
+  readonly #disks: DiskDisplay[];
+  readonly #copied: number[];
+  readonly #totals: (number | undefined)[];
+  #meter: RateMeter | undefined;
+  #diskMeter: { readonly key: string; readonly meter: RateMeter } | undefined;
+
+  constructor(clock: Clock, disks: readonly TrackedDisk[]) {
+    this.#clock = clock;
+    this.#copied = disks.map(() => 0);
+    this.#totals = disks.map((disk) => disk.dataBytes);
+    this.#disks = disks.map((disk, index) => ({
+      index,
+      name: disk.name,
+      phase: 'waiting',
+      doneBytes: 0,
+      totalBytes: disk.dataBytes,
+      bytesPerSecond: undefined,
+      etaMs: undefined,
+    }));
+  }
+
+  update(index: number, progress: DiskProgress): ImportProgress {
+    const disk = this.#disks[index];
+    if (disk === undefined) throw new Error(`there is no disk ${index}`);
+    if (progress.phase === 'copy' || progress.phase === 'done') {
+      this.#copied[index] = progress.doneBytes;
+      if (progress.totalBytes !== undefined) this.#totals[index] = progress.totalBytes;
+    }
+    const meter = this.#meterFor(`${index} ${progress.phase}`, progress.doneBytes);
+    meter.update(progress.doneBytes);
+    const isMoving = progress.phase === 'copy' || progress.phase === 'verify';
+    this.#disks[index] = {
+      ...disk,
+      ...progress,
+      bytesPerSecond: isMoving ? meter.bytesPerSecond : undefined,
+      etaMs: isMoving ? meter.etaMs(progress.doneBytes, progress.totalBytes) : undefined,
+    };
+    return { disks: [...this.#disks], overall: this.#overall() };
+  }
+
+  #overall(): Display {
+    const doneBytes = this.#copied.reduce((sum, bytes) => sum + bytes, 0);
+    const totalBytes = this.#totals.reduce<number | undefined>(
+      (sum, bytes) => (sum === undefined || bytes === undefined ? undefined : sum + bytes),
+      0,
+    );
+    // Begins with the first news, so that what an earlier run copied does not count as speed.
+    this.#meter ??= new RateMeter(this.#clock, doneBytes);
+    this.#meter.update(doneBytes);
+    return {
+      doneBytes,
+      totalBytes,
+      bytesPerSecond: this.#meter.bytesPerSecond,
+      etaMs: this.#meter.etaMs(doneBytes, totalBytes),
+    };
+  }
+
+  #meterFor(key: string, startBytes: number): RateMeter {
+    if (this.#diskMeter?.key !== key) this.#diskMeter = { key, meter: new RateMeter(this.#clock, startBytes) };
+    return this.#diskMeter.meter;
   }
 }

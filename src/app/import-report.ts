@@ -27,11 +27,12 @@ const diskReport = z.object({
   virtualSizeBytes: z.number(),
   dataBytes: z.number(),
   allocatedBytes: z.number(),
-  /** Root of the digest tree over the whole disk, see docs/verification.md; absent with `--verify none`. */
-  digest: z.string().optional(),
-  sections: z.object({ bytes: z.number(), digests: z.array(z.string()) }).optional(),
+  /** Digest tree over the whole disk, see docs/contracts/disk.md; absent with `--verify none`. */
+  digest: z.object({ root: z.string(), sectionBytes: z.number(), sections: z.array(z.string()) }).optional(),
   /** What the manifest says of the disk's files and what was read. */
-  storedDigests: z.array(z.object({ name: z.string(), algorithm: z.string(), expected: z.string().optional(), actual: z.string() })),
+  storedDigests: z.array(
+    z.object({ name: z.string(), algorithm: z.string(), expected: z.string().optional(), actual: z.string() }),
+  ),
   fetchedBytes: z.number(),
   writtenBytes: z.number(),
   copyMs: z.number(),

@@ -19,7 +19,11 @@ export interface PlanOptions extends CallOptions {
  * Looks at one machine and its disks and at the target, and says what an import would do. Changes nothing anywhere. All findings at once, blockers first.
  * @throws ProblemError only when it could not look
  */
-export async function planImport(source: Source, target: Target | undefined, options: PlanOptions): Promise<ImportPlan> {
+export async function planImport(
+  source: Source,
+  target: Target | undefined,
+  options: PlanOptions,
+): Promise<ImportPlan> {
   const { signal } = options;
   const machine = await source.inspect(options.machine, { signal });
   const targetName = options.targetName ?? toKubernetesName(machine.name);
@@ -32,10 +36,13 @@ export async function planImport(source: Source, target: Target | undefined, opt
   const mapped = mapMachine(machine, { ...options.mapping, targetName });
   findings.push(...mapped.findings);
 
-  const dataBytes = sumUnlessUnknown(disks.map(({ allocation }) => (allocation.kind === 'unknown' ? undefined : allocation.bytes)));
+  const dataBytes = sumUnlessUnknown(
+    disks.map(({ allocation }) => (allocation.kind === 'unknown' ? undefined : allocation.bytes)),
+  );
   const virtualSizeBytes = disks.reduce((sum, disk) => sum + disk.virtualSizeBytes, 0);
   if (target !== undefined) {
-    for await (const finding of target.preflight({ machineName: targetName, dataBytes, virtualSizeBytes }, { signal })) findings.push(finding);
+    for await (const finding of target.preflight({ machineName: targetName, dataBytes, virtualSizeBytes }, { signal }))
+      findings.push(finding);
   }
   return {
     source: source.location,
@@ -52,7 +59,13 @@ export async function planImport(source: Source, target: Target | undefined, opt
 
 const SEVERITIES: readonly Finding['severity'][] = ['blocker', 'warning', 'note'];
 
-async function planDisk(source: Source, machine: Machine, disk: Disk, index: number, signal: AbortSignal | undefined): Promise<PlannedDisk> {
+async function planDisk(
+  source: Source,
+  machine: Machine,
+  disk: Disk,
+  index: number,
+  signal: AbortSignal | undefined,
+): Promise<PlannedDisk> {
   const told: PlannedDisk = {
     disk,
     index,
@@ -65,7 +78,12 @@ async function planDisk(source: Source, machine: Machine, disk: Disk, index: num
   try {
     await using reader = await source.openDisk(machine, disk, { signal });
     const { format, virtualSizeBytes, allocation } = reader;
-    return { ...told, format, virtualSizeBytes, allocation: allocation.kind === 'unknown' ? told.allocation : allocation };
+    return {
+      ...told,
+      format,
+      virtualSizeBytes,
+      allocation: allocation.kind === 'unknown' ? told.allocation : allocation,
+    };
   } catch (error) {
     // The source's preflight has told about a disk that cannot be opened; the plan shows the rest all the same.
     if (isProblem(error)) return told;

@@ -64,6 +64,8 @@ export interface Disk {
   /** 1 is tried first. Absent where the source does not say; then controller and unit order decide. */
   readonly bootOrder?: number;
   readonly serial?: string;
+  /** Place among the machine's disks in which a streamed source passes them; absent where any order is as good. */
+  readonly readingOrder?: number;
 }
 
 export interface Nic {

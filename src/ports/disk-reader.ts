@@ -70,18 +70,24 @@ export interface EncodedPiece {
   readonly fileOffset: number;
   readonly fileBytes: number;
   readonly encoding: PieceEncoding;
+  /**
+   * Most bytes it may unpack to, where that is more than `length`: the last grain or cluster of a disk that ends inside it. What lies beyond `length` is
+   * dropped.
+   */
+  readonly unpackedBytes?: number;
 }
 
 /**
- * `plain`: the bytes themselves, `fileBytes === length`. The others are compressed: zlib wrapping (VMDK), raw deflate (qcow2), zstd (qcow2). A piece may
- * decode to fewer bytes than `length` only where it reaches the end of the disk, and compressed bytes may be followed by padding within `fileBytes`.
+ * `plain`: the bytes themselves, `fileBytes === length`. The others are compressed: zlib wrapping (VMDK), zlib wrapping behind a VMDK grain marker that
+ * repeats the address (`vmdk-grain`), raw deflate (qcow2), zstd (qcow2). A piece may decode to fewer bytes than `length` only where it reaches the end of the
+ * disk, and compressed bytes may be followed by padding within `fileBytes`.
  */
-export type PieceEncoding = 'plain' | 'zlib' | 'deflate' | 'zstd';
+export type PieceEncoding = 'plain' | 'zlib' | 'vmdk-grain' | 'deflate' | 'zstd';
 
 export const MAX_RANGE_BYTES = 1024 * 1024;
 
 /**
- * Decodes one piece into `out`, whose length is the piece's, and returns the bytes decoded. Never writes past `out`.
+ * Decodes one piece, whose `fileBytes` bytes are `encoded`, into `out`, whose length is the piece's, and returns the bytes decoded. Never writes past `out`.
  * @throws ProblemError `DiskImageCorrupt`, `DiskGrainOversized`
  */
-export type DecodePiece = (encoding: PieceEncoding, encoded: Uint8Array, out: Uint8Array) => number;
+export type DecodePiece = (piece: EncodedPiece, encoded: Uint8Array, out: Uint8Array) => number;

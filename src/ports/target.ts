@@ -35,6 +35,8 @@ export interface MachineTarget extends AsyncDisposable {
   /** Name of the disk's file, also in the report and the manifest. */
   diskFileName(index: number): string;
   openDisk(index: number, virtualSizeBytes: number): Promise<DiskWriter>;
+  /** Space the disk's file takes up now. */
+  allocatedBytes(index: number): Promise<number>;
   /** Forgets what an earlier run wrote of this disk. */
   discardDisk(index: number): Promise<void>;
   /** Bounded state of a transfer (a checkpoint, under 64 KiB), replaced as a whole and durable when saved. */

@@ -1,30 +1,34 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import type { DiskResult } from '../ports/transfer.ts';
 import type { DigestTree, Subtree } from './digest-tree.ts';
 
 /** Most subtrees a checkpoint names. Past that the smallest are left out and their leaves copied again, so that a checkpoint stays under 8 KiB (ruling 2). */
 const MAX_SUBTREES = 96;
+/** What a checkpoint takes at most (ruling 2), the digests of a finished disk aside. */
+export const MAX_CHECKPOINT_BYTES = 8 * 1024;
 
 const diskResultSchema = z.object({
   format: z.string(),
   virtualSizeBytes: z.number(),
   dataBytes: z.number(),
-  /** Hex of the digest tree's root; absent with `--verify none`. */
-  digest: z.string().optional(),
-  /** Digests of equal parts of the disk, so that a later difference can be told apart; `bytes` is the length of a part. */
-  sections: z.object({ bytes: z.number(), digests: z.array(z.string()) }).optional(),
-  storedDigests: z.array(
-    z.object({ name: z.string(), algorithm: z.string(), expected: z.string().optional(), actual: z.string() }),
-  ),
+  digest: z.object({ root: z.string(), sectionBytes: z.number(), sections: z.array(z.string()).readonly() }).optional(),
+  storedDigests: z
+    .array(
+      z.object({
+        name: z.string(),
+        algorithm: z.enum(['sha1', 'sha256', 'sha512']),
+        expected: z.string().optional(),
+        actual: z.string(),
+      }),
+    )
+    .readonly(),
   fetchedBytes: z.number(),
   writtenBytes: z.number(),
   copyMs: z.number(),
   verifyMs: z.number(),
   resumes: z.number(),
-});
-
-/** What became of one disk. */
-export type DiskResult = z.infer<typeof diskResultSchema>;
+}) satisfies z.ZodType<DiskResult>;
 
 const checkpointSchema = z.object({
   version: z.literal(1),

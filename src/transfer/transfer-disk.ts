@@ -1,14 +1,12 @@
-import { ProblemError } from '../domain/problems.ts';
-import type { CallOptions } from '../lib/call-options.ts';
+import { isProblem, ProblemError } from '../domain/problems.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DecodePiece, DiskReader, EncodedPiece } from '../ports/disk-reader.ts';
 import type { DiskWriter } from '../ports/disk-writer.ts';
 import type { ExpectedDigest } from '../ports/image-file.ts';
-import type { MachineTarget } from '../ports/target.ts';
+import type { DiskProgress, DiskResult, StoredDigestResult, TransferOptions } from '../ports/transfer.ts';
 import { BlockAssembler } from './block-assembler.ts';
 import {
   type Checkpoint,
-  type DiskResult,
   decodeCheckpoint,
   encodeCheckpoint,
   subtreesForCheckpoint,
@@ -18,29 +16,13 @@ import { DigestTree } from './digest-tree.ts';
 import { type FetchedRange, fetchRanges } from './fetch-ranges.ts';
 import { readAhead } from './read-ahead.ts';
 import { type HashFactory, StoredDigest } from './stored-digest.ts';
-import { digestDisk, failVerification, findDifferences, sectionsOf, toHex } from './verify-disk.ts';
+import { digestDisk, digestOf, failVerification, findDifferences } from './verify-disk.ts';
 
-export interface DiskProgress {
-  readonly phase: 'copy' | 'finish' | 'verify' | 'done';
-  /** Bytes of the disk done in this phase. */
-  readonly doneBytes: number;
-  /** Undefined while nobody knows. */
-  readonly totalBytes: number | undefined;
-}
-
-export interface TransferOptions extends CallOptions {
-  readonly target: MachineTarget;
-  /** Number of the disk on the target. */
-  readonly index: number;
+/** What the engine stands on besides the disk itself; chosen once, in main/. */
+export interface EngineParts {
   readonly decode: DecodePiece;
   readonly hashes: HashFactory;
   readonly clock: Clock;
-  readonly verify: 'readback' | 'none';
-  /** Digests that the source learns only at its end, see Source.lateDigests. */
-  readonly lateDigests?: (() => Promise<readonly ExpectedDigest[]>) | undefined;
-  readonly onProgress?: (progress: DiskProgress) => void;
-  /** One sentence the user should know, such as that a resume has to read the source again. */
-  readonly onRemark?: (remark: string) => void;
 }
 
 /** Bytes fetched ahead of decoding. */
@@ -56,14 +38,18 @@ const CHECKPOINT_LOCAL_BYTES = 256 * 1024 * 1024;
  * @throws ProblemError `SourceChanged`, `PlanChanged`, `DigestMismatch`, `VerificationFailed`, and the problems of source, format and target. The partial result
  *   stays with the target in every case; the caller decides about it.
  */
-export async function transferDisk(reader: DiskReader, options: TransferOptions): Promise<DiskResult> {
+export async function transferDisk(
+  parts: EngineParts,
+  reader: DiskReader,
+  options: TransferOptions,
+): Promise<DiskResult> {
   const { target, index, verify, signal } = options;
   const earlier = await loadCheckpoint(reader, options);
   if (earlier?.result !== undefined) return earlier.result;
   if (earlier === undefined) await target.discardDisk(index);
 
   await using writer = await target.openDisk(index, reader.virtualSizeBytes);
-  const transfer = new DiskTransfer(reader, writer, options, earlier);
+  const transfer = new DiskTransfer(parts, reader, writer, options, earlier);
   await transfer.copy();
   options.onProgress?.({ phase: 'finish', doneBytes: 0, totalBytes: undefined });
   const storedDigests = await transfer.checkStoredDigests();
@@ -102,11 +88,17 @@ async function refuseChangedSource(reader: DiskReader, signal: AbortSignal | und
   throw new ProblemError('SourceChanged', `the disk was "${reader.contentId}" when the copy began and is now "${now}"`);
 }
 
+/** An interruption may be continued; so may whatever passes by itself. A disk that is wrong may not. */
+function isWorthContinuing(error: unknown): boolean {
+  return !isProblem(error) || error.code === 'Interrupted' || error.problem.retry !== 'never';
+}
+
 function stateKey(index: number): string {
   return `disk-${index}`;
 }
 
 class DiskTransfer {
+  readonly #parts: EngineParts;
   readonly #reader: DiskReader;
   readonly #writer: DiskWriter;
   readonly #options: TransferOptions;
@@ -121,12 +113,19 @@ class DiskTransfer {
   #copyMs = 0;
   #verifyMs = 0;
 
-  constructor(reader: DiskReader, writer: DiskWriter, options: TransferOptions, before: Checkpoint | undefined) {
+  constructor(
+    parts: EngineParts,
+    reader: DiskReader,
+    writer: DiskWriter,
+    options: TransferOptions,
+    before: Checkpoint | undefined,
+  ) {
+    this.#parts = parts;
     this.#reader = reader;
     this.#writer = writer;
     this.#options = options;
     this.#before = before;
-    this.#startedMs = options.clock.monotonicMs();
+    this.#startedMs = parts.clock.monotonicMs();
     this.#tree = new DigestTree(reader.virtualSizeBytes);
     this.#copiedBytes = before?.copiedBytes ?? 0;
     if (before !== undefined) this.#adoptLeaves(before);
@@ -137,7 +136,8 @@ class DiskTransfer {
   }
 
   async copy(): Promise<void> {
-    const { signal, clock } = this.#options;
+    const { signal } = this.#options;
+    const { clock } = this.#parts;
     // What was known at the start, not what becomes known: a late piece for a leaf that closed in this run must be noticed, not left out.
     const done = Uint8Array.from({ length: this.#tree.leafCount }, (_, leaf) => (this.#tree.hasLeaf(leaf) ? 1 : 0));
     const fetched = fetchRanges(this.#reader, {
@@ -171,7 +171,7 @@ class DiskTransfer {
       await this.#saveCheckpoint();
     } catch (error) {
       // Save what is safely there, so that stopping costs nothing. When that fails too, the checkpoint before this one stands.
-      if (!(error instanceof ProblemError) || error.problem.retry !== 'never') {
+      if (isWorthContinuing(error)) {
         await this.#saveCheckpoint().catch((late: unknown) =>
           this.#options.onRemark?.(`no further checkpoint could be saved: ${String(late)}`),
         );
@@ -181,8 +181,8 @@ class DiskTransfer {
   }
 
   /** Compares what the manifest says with what passed. */
-  async checkStoredDigests(): Promise<DiskResult['storedDigests']> {
-    const results: DiskResult['storedDigests'] = [];
+  async checkStoredDigests(): Promise<StoredDigestResult[]> {
+    const results: StoredDigestResult[] = [];
     for (const [index, digest] of this.#digests.entries()) {
       const file = this.#reader.files[index];
       if (digest === undefined || file === undefined) continue;
@@ -212,7 +212,8 @@ class DiskTransfer {
 
   /** Reads the finished disk and compares every leaf. */
   async readBack(): Promise<DigestTree> {
-    const { signal, clock, index, target } = this.#options;
+    const { signal, index, target } = this.#options;
+    const { clock } = this.#parts;
     const started = clock.monotonicMs();
     const totalBytes = this.#writer.virtualSizeBytes;
     const leafBytes = totalBytes / Math.max(1, this.#tree.leafCount);
@@ -226,13 +227,13 @@ class DiskTransfer {
     return actual;
   }
 
-  async complete(storedDigests: DiskResult['storedDigests'], verified: DigestTree | undefined): Promise<DiskResult> {
+  async complete(storedDigests: StoredDigestResult[], verified: DigestTree | undefined): Promise<DiskResult> {
     const checkpoint = this.#checkpoint();
     const result: DiskResult = {
       format: this.#reader.format,
       virtualSizeBytes: this.#reader.virtualSizeBytes,
       dataBytes: this.#reader.allocation.kind === 'exact' ? this.#reader.allocation.bytes : this.#copiedBytes,
-      ...(verified === undefined ? {} : { digest: toHex(verified.root()), sections: sectionsOf(verified) }),
+      ...(verified === undefined ? {} : { digest: digestOf(verified) }),
       storedDigests,
       fetchedBytes: checkpoint.fetchedBytes,
       writtenBytes: checkpoint.writtenBytes,
@@ -262,7 +263,7 @@ class DiskTransfer {
     const isClipped = length < piece.length;
     await this.#assembler.add(piece.offset, length, (out) => {
       const whole = isClipped ? new Uint8Array(piece.length) : out;
-      const decoded = this.#options.decode(piece, encoded, whole);
+      const decoded = this.#parts.decode(piece, encoded, whole);
       if (decoded < length && piece.offset + length < virtualSizeBytes) {
         throw new ProblemError(
           'DiskImageCorrupt',
@@ -284,7 +285,7 @@ class DiskTransfer {
 
   #checkpoint(): Checkpoint {
     const before = this.#before;
-    const copyMs = this.#copyMs || this.#options.clock.monotonicMs() - this.#startedMs;
+    const copyMs = this.#copyMs || this.#parts.clock.monotonicMs() - this.#startedMs;
     return {
       version: 1,
       contentId: this.#reader.contentId,
@@ -314,7 +315,8 @@ class DiskTransfer {
   }
 
   #storedDigest(expected: readonly ExpectedDigest[], index: number): StoredDigest | undefined {
-    const { hashes, lateDigests, onRemark } = this.#options;
+    const { lateDigests, onRemark } = this.#options;
+    const { hashes } = this.#parts;
     const file = this.#reader.files[index];
     if (file === undefined || (expected.length === 0 && lateDigests === undefined)) return undefined;
     const parts =

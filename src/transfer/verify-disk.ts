@@ -1,18 +1,8 @@
 import { LEAF_BYTES } from '../domain/digest-layout.ts';
 import { ProblemError } from '../domain/problems.ts';
 import type { CallOptions } from '../lib/call-options.ts';
+import type { CompareOptions, DifferingRange, DiskDigest, ReadableDisk } from '../ports/transfer.ts';
 import { DigestTree, digestLeaf, leafBytes } from './digest-tree.ts';
-
-/** Anything a finished disk can be read from. */
-export interface ReadableDisk {
-  readonly virtualSizeBytes: number;
-  read(offset: number, into: Uint8Array): Promise<void>;
-}
-
-export interface DifferingRange {
-  readonly offset: number;
-  readonly length: number;
-}
 
 /** Sections that a report names; few enough for a small file, many enough to find a difference. */
 const MAX_SECTIONS = 256;
@@ -43,31 +33,36 @@ export function findDifferences(expected: DigestTree, actual: DigestTree): Diffe
   return mergeNeighbours(ranges);
 }
 
-/** The digests of equal parts of the disk, for reports. */
-export function sectionsOf(tree: DigestTree): { bytes: number; digests: string[] } {
+/** The digests that a report keeps. */
+export function digestOf(tree: DigestTree): DiskDigest {
   const level = Math.max(0, tree.topLevel - Math.log2(MAX_SECTIONS));
   const count = Math.ceil(tree.leafCount / 2 ** level);
-  const digests = Array.from({ length: count }, (_, index) => toHex(tree.node(level, index)));
-  return { bytes: LEAF_BYTES * 2 ** level, digests };
+  const sections = Array.from({ length: count }, (_, index) => toHex(tree.node(level, index)));
+  return { root: toHex(tree.root()), sectionBytes: LEAF_BYTES * 2 ** level, sections };
 }
 
-/** Where a disk differs from the sections a report gives. */
-export function differingSections(
-  expected: { bytes: number; digests: readonly string[] },
-  tree: DigestTree,
-): DifferingRange[] {
-  const actual = sectionsOf(tree);
-  const ranges = actual.digests.flatMap((digest, index) =>
-    digest === expected.digests[index]
+/** Reads a disk and tells where it differs from what a report says. */
+export async function compareDisk(
+  disk: ReadableDisk,
+  expected: DiskDigest,
+  options: CompareOptions = {},
+): Promise<DifferingRange[]> {
+  const { signal, onProgress } = options;
+  const total = disk.virtualSizeBytes;
+  const tree = await digestDisk(disk, {
+    signal,
+    onLeaf: (leaf) => onProgress?.(Math.min(total, (leaf + 1) * LEAF_BYTES), total),
+  });
+  const actual = digestOf(tree);
+  if (actual.root === expected.root) return [];
+  const ranges = actual.sections.flatMap((section, index) => {
+    const offset = index * actual.sectionBytes;
+    return section === expected.sections[index]
       ? []
-      : [
-          {
-            offset: index * actual.bytes,
-            length: Math.min(actual.bytes, tree.virtualSizeBytes - index * actual.bytes),
-          },
-        ],
-  );
-  return mergeNeighbours(ranges);
+      : [{ offset, length: Math.min(actual.sectionBytes, total - offset) }];
+  });
+  // Equal sections under another root: the report itself was altered, so nothing of the disk is vouched for.
+  return ranges.length > 0 ? mergeNeighbours(ranges) : [{ offset: 0, length: total }];
 }
 
 export function failVerification(diskName: string, ranges: readonly DifferingRange[]): never {
@@ -78,7 +73,7 @@ export function failVerification(diskName: string, ranges: readonly DifferingRan
   });
 }
 
-export function toHex(digest: Uint8Array): string {
+function toHex(digest: Uint8Array): string {
   return Buffer.from(digest).toString('hex');
 }
 
