@@ -1,17 +1,11 @@
 import { type ProblemCode, ProblemError } from '../domain/problems.ts';
+import { PieceReader } from '../lib/piece-reader.ts';
 
-/**
- * Reads a byte stream front to back in pieces of wanted size. Nothing is pulled before it is asked for. Memory: the largest piece asked for and one piece
- * of the stream.
- */
+/** Reads a file's stream front to back in pieces of wanted size; a premature end is a problem that names the file and both numbers. */
 export class ByteReader implements AsyncDisposable {
-  readonly #source: AsyncIterator<Uint8Array>;
+  readonly #pieces: PieceReader;
   readonly #name: string;
   readonly #truncated: ProblemCode;
-  #piece: Uint8Array = new Uint8Array(0);
-  #used = 0;
-  #position: number;
-  #ended = false;
 
   /**
    * @param options.name for messages
@@ -20,103 +14,62 @@ export class ByteReader implements AsyncDisposable {
    */
   constructor(
     stream: AsyncIterable<Uint8Array>,
-    options: { name: string; position?: number; truncated?: ProblemCode },
+    options: { readonly name: string; readonly position?: number; readonly truncated?: ProblemCode },
   ) {
-    this.#source = stream[Symbol.asyncIterator]();
+    this.#pieces = new PieceReader(stream, options.position ?? 0);
     this.#name = options.name;
-    this.#position = options.position ?? 0;
     this.#truncated = options.truncated ?? 'DiskImageTruncated';
   }
 
   /** Offset in the file of the next byte. */
   get position(): number {
-    return this.#position;
+    return this.#pieces.position;
   }
 
-  /** The next `length` bytes. They may share memory with the stream's own piece, so they are valid until the stream reuses it; none of ours does. */
+  /** The next `length` bytes. They may share memory with the stream's own piece, see PieceReader. */
   async readExactly(length: number): Promise<Uint8Array> {
-    const start = this.#position;
-    if (!(await this.#fill())) {
-      if (length === 0) return new Uint8Array(0);
-      this.#failTruncated(start, length);
-    }
-    if (this.#piece.length - this.#used >= length) return this.#take(length);
-
-    const whole = new Uint8Array(length);
-    let filled = 0;
-    while (filled < length) {
-      if (!(await this.#fill())) this.#failTruncated(start, length);
-      const part = this.#take(Math.min(length - filled, this.#piece.length - this.#used));
-      whole.set(part, filled);
-      filled += part.length;
-    }
-    return whole;
+    const start = this.position;
+    return (await this.#pieces.readExactly(length)) ?? this.#failTruncated(start, length);
   }
 
   /** Whatever is at hand, at most `maxBytes`; empty only at the end of the stream. */
   async readSome(maxBytes: number): Promise<Uint8Array> {
-    if (!(await this.#fill())) return new Uint8Array(0);
-    return this.#take(Math.min(maxBytes, this.#piece.length - this.#used));
+    await this.#pieces.fill();
+    return this.#pieces.take(maxBytes);
   }
 
   async skip(length: number): Promise<void> {
-    const start = this.#position;
-    let left = length;
-    while (left > 0) {
-      if (!(await this.#fill())) this.#failTruncated(start, length);
-      left -= this.#take(Math.min(left, this.#piece.length - this.#used)).length;
-    }
+    const start = this.position;
+    if (!(await this.#pieces.skipTo(start + length))) this.#failTruncated(start, length);
   }
 
   /** Reads on to the next multiple of `unit`, counted from the start of the file. */
   async skipToMultipleOf(unit: number): Promise<void> {
-    const over = this.#position % unit;
+    const over = this.position % unit;
     if (over > 0) await this.skip(unit - over);
   }
 
   async isAtEnd(): Promise<boolean> {
-    return !(await this.#fill());
+    return !(await this.#pieces.fill());
   }
 
   /** Reads to the end and returns how many bytes were left. */
   async drain(): Promise<number> {
-    let drained = 0;
-    while (await this.#fill()) drained += this.#take(this.#piece.length - this.#used).length;
-    return drained;
+    const start = this.position;
+    await this.#pieces.skipTo(Number.POSITIVE_INFINITY);
+    return this.position - start;
   }
 
   /** Closes the stream; whoever stops early leaves nothing open. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#ended = true;
-    await this.#source.return?.();
-  }
-
-  #take(length: number): Uint8Array {
-    const part = this.#piece.subarray(this.#used, this.#used + length);
-    this.#used += length;
-    this.#position += length;
-    return part;
-  }
-
-  /** True when at least one byte is at hand. */
-  async #fill(): Promise<boolean> {
-    while (this.#used === this.#piece.length && !this.#ended) {
-      const next = await this.#source.next();
-      if (next.done) {
-        this.#ended = true;
-        break;
-      }
-      this.#piece = next.value;
-      this.#used = 0;
-    }
-    return this.#used < this.#piece.length;
+    await this.#pieces[Symbol.asyncDispose]();
   }
 
   #failTruncated(start: number, length: number): never {
     throw new ProblemError(
       this.#truncated,
-      `${this.#name} ends at byte ${this.#position}; ${length} bytes were expected from byte ${start}`,
-      { context: { position: this.#position } },
+      `${this.#name} ends at byte ${this.position}; ${length} bytes were expected from byte ${start}`,
+      { context: { position: this.position } },
     );
   }
 }

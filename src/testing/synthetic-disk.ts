@@ -37,6 +37,8 @@ export function buildSyntheticDisk(options: {
     const length = Math.min(pieceBytes, virtualSizeBytes - offset);
     const bytes = content.subarray(offset, offset + length);
     bytes.fill(randomBelow(random, 256));
+    // A quarter that does not compress, so that the encoded image has a size worth measuring.
+    for (let at = 0; at + 4 <= length / 4; at += 4) bytes.writeUInt32LE(randomBelow(random, 2 ** 32), at);
     bytes.writeUInt32LE(offset / 512 + 1, 0);
     // A piece may hold zeroes at its end, as real grains do.
     if (random() < 0.2) bytes.fill(0, Math.floor(length / 2));

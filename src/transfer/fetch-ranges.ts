@@ -37,7 +37,7 @@ export async function* fetchRanges(reader: DiskReader, options: FetchOptions): A
     // What no range touched still belongs to the digest: headers, tables and the rest of each file.
     if (!handsOverBytes) for (const file of files) await file.finishDigest();
   } finally {
-    for (const file of files) await file.close();
+    for (const file of files) await file[Symbol.asyncDispose]();
   }
 }
 

@@ -1,0 +1,51 @@
+// Installs what `npm run test:system` needs beyond npm: the judges (QEMU) and the tools of the tests. Needs root where something is missing.
+import { execFileSync, spawnSync } from 'node:child_process';
+
+interface SystemTool {
+  readonly program: string;
+  /** Debian package; absent where there is none new enough. */
+  readonly package?: string;
+  readonly purpose: string;
+}
+
+const TOOLS: readonly SystemTool[] = [
+  { program: 'qemu-img', package: 'qemu-utils', purpose: 'judges disk images' },
+  { program: 'qemu-io', package: 'qemu-utils', purpose: 'writes disk images in odd orders' },
+  { program: 'qemu-system-x86_64', package: 'qemu-system-x86', purpose: 'boots the sample appliance' },
+  { program: 'openssl', package: 'openssl', purpose: 'makes certificates and signatures' },
+  { program: 'tar', package: 'tar', purpose: 'writes archives as others do' },
+  { program: 'mount', package: 'mount', purpose: 'makes full and read-only targets' },
+  { program: 'tmux', package: 'tmux', purpose: 'is the terminal that progress is drawn on' },
+  {
+    program: 'go',
+    purpose: "builds KubeVirt's own judgement of a VirtualMachine, and fetches OVF descriptors of public projects",
+  },
+];
+
+export function prepareSystem(): void {
+  const missing = TOOLS.filter(({ program }) => !isInstalled(program));
+  if (missing.length === 0) return;
+  const packages = [...new Set(missing.flatMap((tool) => tool.package ?? []))];
+  if (packages.length > 0) {
+    console.log(`installing ${packages.join(', ')}`);
+    if (process.getuid?.() !== 0) throw new Error(`install these packages as root first: ${packages.join(' ')}`);
+    run('apt-get', ['update', '-qq']);
+    run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages]);
+  }
+  const still = TOOLS.filter(({ program }) => !isInstalled(program));
+  if (still.length === 0) return;
+  throw new Error(`missing: ${still.map(({ program, purpose }) => `${program} (it ${purpose})`).join(', ')}`);
+}
+
+function isInstalled(program: string): boolean {
+  return spawnSync('sh', ['-c', 'command -v "$1"', 'sh', program], { stdio: 'ignore' }).status === 0;
+}
+
+function run(program: string, args: readonly string[]): void {
+  execFileSync(program, args, {
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+  });
+}
+
+if (import.meta.main) prepareSystem();
