@@ -31,6 +31,24 @@ export interface StorageFolder {
   listFiles(): Promise<string[]>;
   /** Makes creations, renames and removals in this folder durable. */
   sync(): Promise<void>;
-  /** Bytes an unprivileged process may still write here. */
-  freeBytes(): Promise<number>;
+}
+
+/** A tree of folders. Paths are the platform's own; what is below them is reached through StorageFolder. */
+export interface Storage {
+  openFolder(path: string): StorageFolder;
+  exists(path: string): Promise<boolean>;
+  /** Makes a folder and its parents, durable; returns the topmost folder that was made, or undefined when all were there. */
+  makeFolder(path: string): Promise<string | undefined>;
+  /** Gives a folder its new name in one step, durable when it returns. @throws ProblemError `TargetExists` when something is there */
+  moveFolder(from: string, to: string): Promise<void>;
+  /** Removes a folder with all that is in it; a missing one is fine. */
+  removeFolder(path: string): Promise<void>;
+  /** Removes a folder if it is empty. */
+  removeFolderIfEmpty(path: string): Promise<void>;
+  /** Holds a folder against other processes until disposed. @throws ProblemError `TargetBusy` naming the holder */
+  lockFolder(path: string): Promise<AsyncDisposable>;
+  /** The problem that writing to `path` would meet because of permissions, or undefined. `path` need not exist. */
+  findWriteProblem(path: string): Promise<string | undefined>;
+  /** Bytes an unprivileged process may still write at or above `path`, which need not exist. */
+  freeBytes(path: string): Promise<number>;
 }

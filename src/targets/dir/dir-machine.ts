@@ -1,0 +1,141 @@
+import { join } from 'node:path';
+import { openQcow2Writer } from '../../formats/qcow2/qcow2-writer.ts';
+import { createRawWriter } from '../../formats/raw/raw-writer.ts';
+import type { DiskWriter } from '../../ports/disk-writer.ts';
+import type { Storage, StorageFolder } from '../../ports/storage.ts';
+import type { MachineTarget, TargetDocument } from '../../ports/target.ts';
+
+export interface DirMachineParts {
+  readonly storage: Storage;
+  readonly place: { readonly final: string; readonly partial: string };
+  readonly format: 'qcow2' | 'raw';
+  readonly compression: 'none' | 'zstd';
+  readonly lock: AsyncDisposable;
+  /** The topmost folder that was made for this machine. */
+  readonly firstMade: string | undefined;
+}
+
+const MAX_STATE_BYTES = 64 * 1024;
+
+/** One machine's folder while it is being written; dir-target.ts shows what lies where. */
+export class DirMachine implements MachineTarget {
+  readonly location: string;
+  readonly partialLocation: string;
+  #isContinued = false;
+  #hasState = false;
+  #isGone = false;
+  readonly #parts: DirMachineParts;
+  /** What only the transfer needs. */
+  readonly #work: StorageFolder;
+  /** What will be the result. */
+  readonly #machine: StorageFolder;
+  readonly #machinePath: string;
+
+  constructor(parts: DirMachineParts) {
+    const { storage, place } = parts;
+    this.#parts = parts;
+    this.location = place.final;
+    this.partialLocation = place.partial;
+    this.#machinePath = join(place.partial, 'machine');
+    this.#work = storage.openFolder(place.partial);
+    this.#machine = storage.openFolder(this.#machinePath);
+  }
+
+  get isContinued(): boolean {
+    return this.#isContinued;
+  }
+
+  /** Looks at what an earlier run left, and removes it when asked to begin again. */
+  async prepare(restart: boolean): Promise<void> {
+    const { storage } = this.#parts;
+    const states = (await this.#work.listFiles()).filter((name) => name.endsWith('.state'));
+    if (restart) {
+      await storage.removeFolder(this.#machinePath);
+      for (const name of await this.#work.listFiles())
+        if (/\.(state|journal|new)$/.test(name)) await this.#work.removeFile(name);
+      await this.#work.sync();
+    }
+    this.#isContinued = !restart && states.length > 0;
+    this.#hasState = this.#isContinued;
+    await storage.makeFolder(this.#machinePath);
+  }
+
+  diskFileName(index: number): string {
+    return `disk-${index}.${this.#parts.format}`;
+  }
+
+  async openDisk(index: number, virtualSizeBytes: number): Promise<DiskWriter> {
+    const { format, compression } = this.#parts;
+    const image = await this.#machine.openFile(this.diskFileName(index), { create: true });
+    if (format === 'raw') return createRawWriter(image, virtualSizeBytes);
+    const journal = await this.#work.openFile(journalName(index), { create: true });
+    // The names must be as durable as the bytes, or a checkpoint could outlive the file it speaks of.
+    await this.#work.sync();
+    return openQcow2Writer({ image, journal, virtualSizeBytes, compression });
+  }
+
+  async allocatedBytes(index: number): Promise<number> {
+    await using file = await this.#machine.openFile(this.diskFileName(index));
+    return (await file?.allocatedBytes()) ?? 0;
+  }
+
+  async discardDisk(index: number): Promise<void> {
+    await this.#work.removeFile(stateName(`disk-${index}`));
+    await this.#work.sync();
+    await this.#work.removeFile(journalName(index));
+    await this.#machine.removeFile(this.diskFileName(index));
+  }
+
+  async loadState(key: string): Promise<Uint8Array | undefined> {
+    return this.#work.readSmallFile(stateName(key), MAX_STATE_BYTES);
+  }
+
+  async saveState(key: string, bytes: Uint8Array): Promise<void> {
+    // A checkpoint must never be more durable than the existence of the file it speaks of.
+    await this.#machine.sync();
+    await this.#work.replaceFile(stateName(key), bytes);
+    this.#hasState = true;
+  }
+
+  async finish(documents: readonly TargetDocument[]): Promise<void> {
+    const { storage, place } = this.#parts;
+    for (const { name, text } of documents) await this.#machine.replaceFile(name, Buffer.from(text));
+    await storage.moveFolder(this.#machinePath, place.final);
+    await this.#remove();
+  }
+
+  async discard(): Promise<void> {
+    const { storage, place, firstMade } = this.#parts;
+    await this.#remove();
+    // Folders above, if they were made for this machine, go too: nothing is left behind.
+    for (
+      let folder = join(place.partial, '..');
+      firstMade !== undefined && folder.length >= firstMade.length;
+      folder = join(folder, '..')
+    ) {
+      await storage.removeFolderIfEmpty(folder);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isGone) return;
+    // A run that ended before its first checkpoint has nothing to continue.
+    if (!this.#hasState) return this.discard();
+    await this.#parts.lock[Symbol.asyncDispose]();
+  }
+
+  async #remove(): Promise<void> {
+    const { storage, place, lock } = this.#parts;
+    this.#isGone = true;
+    await storage.removeFolder(place.partial);
+    await lock[Symbol.asyncDispose]();
+  }
+}
+
+function stateName(key: string): string {
+  return `${key}.state`;
+}
+
+function journalName(index: number): string {
+  return `disk-${index}.journal`;
+}
