@@ -1,5 +1,5 @@
 import type { MachineTarget, Target } from '../ports/target.ts';
-import type { ImportOptions, ImportParts, TransferredDisk } from './import-machine.ts';
+import type { ImportMachineOptions, ImportParts, TransferredDisk } from './import-machine.ts';
 import type { ImportPlan } from './import-plan.ts';
 import type { DiskReport, ImportReport } from './import-report.ts';
 
@@ -8,7 +8,7 @@ export interface ReportFacts {
   readonly plan: ImportPlan;
   readonly target: Target;
   readonly place: MachineTarget;
-  readonly options: ImportOptions;
+  readonly options: ImportMachineOptions;
   readonly startedAt: number;
   readonly disks: readonly TransferredDisk[];
 }

@@ -14,7 +14,7 @@ import type { ImportReport } from './import-report.ts';
 import { renderMachineManifest } from './machine-manifest.ts';
 import { renderReport } from './render-report.ts';
 
-export interface ImportOptions extends CallOptions {
+export interface ImportMachineOptions extends CallOptions {
   readonly verify: VerifyMode;
   /** Discard what an earlier, interrupted run left and begin again. */
   readonly restart?: boolean;
@@ -48,7 +48,7 @@ export async function importMachine(
   source: Source,
   target: Target,
   plan: ImportPlan,
-  options: ImportOptions,
+  options: ImportMachineOptions,
 ): Promise<ImportOutcome> {
   const blocker = plan.findings.find(isBlocker);
   if (blocker !== undefined) throw new ProblemError(blocker.code, blocker.message);
@@ -89,7 +89,7 @@ async function transferDisks(
   source: Source,
   place: MachineTarget,
   plan: ImportPlan,
-  options: ImportOptions,
+  options: ImportMachineOptions,
 ): Promise<TransferredDisk[]> {
   const tracker = new ProgressTracker(
     parts.clock,

@@ -1,18 +1,17 @@
 import type { Finding } from '../domain/finding.ts';
 import { type MappingOptions, mapMachine } from '../domain/hardware-mapping.ts';
 import { toKubernetesName } from '../domain/kubernetes-name.ts';
-import type { Disk, Machine } from '../domain/machine.ts';
-import { isProblem } from '../domain/problems.ts';
 import type { CallOptions } from '../lib/call-options.ts';
 import type { Source } from '../ports/source.ts';
 import type { Target } from '../ports/target.ts';
-import type { ImportPlan, PlannedDisk } from './import-plan.ts';
+import type { ImportPlan } from './import-plan.ts';
+import { planDisks } from './plan-disks.ts';
 
 export interface PlanOptions extends CallOptions {
   readonly machine?: string | undefined;
   /** Name on the target; derived from the machine's own name unless told. */
   readonly targetName?: string | undefined;
-  readonly mapping: Omit<MappingOptions, 'targetName'>;
+  readonly mapping: Omit<MappingOptions, 'targetName' | 'diskFormat'>;
 }
 
 /**
@@ -30,10 +29,9 @@ export async function planImport(
   const findings: Finding[] = [];
   for await (const finding of source.preflight(machine, { signal })) findings.push(finding);
 
-  const disks: PlannedDisk[] = [];
-  for (const [index, disk] of machine.disks.entries()) disks.push(await planDisk(source, machine, disk, index, signal));
+  const disks = await planDisks(source, machine, { signal });
 
-  const mapped = mapMachine(machine, { ...options.mapping, targetName });
+  const mapped = mapMachine(machine, { ...options.mapping, targetName, diskFormat: target?.diskFormat ?? 'qcow2' });
   findings.push(...mapped.findings);
 
   const dataBytes = sumUnlessUnknown(
@@ -58,42 +56,6 @@ export async function planImport(
 }
 
 const SEVERITIES: readonly Finding['severity'][] = ['blocker', 'warning', 'note'];
-
-async function planDisk(
-  source: Source,
-  machine: Machine,
-  disk: Disk,
-  index: number,
-  signal: AbortSignal | undefined,
-): Promise<PlannedDisk> {
-  const told: PlannedDisk = {
-    disk,
-    index,
-    format: undefined,
-    virtualSizeBytes: disk.virtualSizeBytes,
-    allocation: disk.fileName === undefined ? { kind: 'exact', bytes: 0 } : toldAllocation(disk),
-  };
-  if (disk.fileName === undefined) return { ...told, format: 'empty' };
-  if (source.isStreamed) return told;
-  try {
-    await using reader = await source.openDisk(machine, disk, { signal });
-    const { format, virtualSizeBytes, allocation } = reader;
-    return {
-      ...told,
-      format,
-      virtualSizeBytes,
-      allocation: allocation.kind === 'unknown' ? told.allocation : allocation,
-    };
-  } catch (error) {
-    // The source's preflight has told about a disk that cannot be opened; the plan shows the rest all the same.
-    if (isProblem(error)) return told;
-    throw error;
-  }
-}
-
-function toldAllocation(disk: Disk): PlannedDisk['allocation'] {
-  return disk.populatedBytes === undefined ? { kind: 'unknown' } : { kind: 'known', bytes: disk.populatedBytes };
-}
 
 function sumUnlessUnknown(values: readonly (number | undefined)[]): number | undefined {
   let sum = 0;

@@ -160,6 +160,11 @@ const catalogue = {
     remedy: 'Check which of the two is right; the size in the disk image is used.',
     retry: 'never',
   },
+  MachineAssumed: {
+    summary: 'A lone disk image does not say what machine it belongs to, so a small one is assumed.',
+    remedy: 'Set CPU, memory, firmware and networks in the machine.yaml that is written, or import an OVF.',
+    retry: 'never',
+  },
   DiskEmpty: {
     summary: 'The disk has no file: the machine starts with an empty one of this size.',
     remedy: 'Nothing needs to be done.',
@@ -240,6 +245,11 @@ const catalogue = {
   SourceTlsUnverified: {
     summary: 'The identity of the server is not checked because `--insecure` was given.',
     remedy: 'Give the CA that signed its certificate with `--ca <file.pem>` instead.',
+    retry: 'never',
+  },
+  SourceUnproven: {
+    summary: 'The server gives neither an ETag nor a modification time, so nothing shows whether the file changed.',
+    remedy: 'Download the file and import the local copy when it must be possible to continue an interrupted import.',
     retry: 'never',
   },
   SourceReadFailed: {

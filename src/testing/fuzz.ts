@@ -99,9 +99,10 @@ function writeEvil(bytes: Uint8Array, at: number, random: () => number): void {
 }
 
 function splice(bytes: Uint8Array, at: number, drop: number, add: number): Uint8Array {
-  const next = new Uint8Array(Math.max(0, bytes.length - drop) + add);
+  const rest = bytes.subarray(Math.min(bytes.length, at + drop));
+  const next = new Uint8Array(at + add + rest.length);
   next.set(bytes.subarray(0, at));
-  next.set(bytes.subarray(at + drop), Math.min(next.length, at + add));
+  next.set(rest, at + add);
   return next;
 }
 

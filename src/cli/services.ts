@@ -1,0 +1,36 @@
+import type { ImportMachineOptions, ImportOutcome } from '../app/import-machine.ts';
+import type { ImportPlan } from '../app/import-plan.ts';
+import type { PlanOptions } from '../app/plan-import.ts';
+import type { OpenSource, OpenTarget } from '../app/platforms.ts';
+import type { DiskVerification, VerifyOptions } from '../app/verify-report.ts';
+import type { CallOptions } from '../lib/call-options.ts';
+import type { TargetUrl } from './target-url.ts';
+
+/** What commands can do, handed in by main/. */
+export interface Services {
+  openSource(location: string, options: SourceOptions & CallOptions): Promise<OpenSource>;
+  openTarget(target: TargetUrl): Promise<OpenTarget>;
+  planImport(source: OpenSource, target: OpenTarget | undefined, options: PlanOptions): Promise<ImportPlan>;
+  importMachine(
+    source: OpenSource,
+    target: OpenTarget,
+    plan: ImportPlan,
+    options: ImportMachineOptions,
+  ): Promise<ImportOutcome>;
+  verifyReport(path: string, options: VerifyOptions): Promise<readonly DiskVerification[]>;
+  versions(): Readonly<Record<string, string>>;
+  /** A small text file such as a CA; problems are SourceNotFound and SourceForbidden. */
+  readTextFile(path: string): Promise<string>;
+  /** AIRLIFT_PASSWORD. */
+  readonly passwordFromEnvironment: string | undefined;
+}
+
+/** How to reach and trust a source. Secrets are values here, already read from where they lie. */
+export interface SourceOptions {
+  readonly user?: string | undefined;
+  readonly password?: string | undefined;
+  readonly caPem?: string | undefined;
+  readonly insecure?: boolean | undefined;
+  readonly deployment?: string | undefined;
+  readonly signatureCaPem?: readonly string[] | undefined;
+}

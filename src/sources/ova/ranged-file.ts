@@ -1,0 +1,16 @@
+import type { CallOptions } from '../../lib/call-options.ts';
+
+/** A whole file that answers any range, here or behind a server. Image files are regions of it. */
+export interface RangedFile extends AsyncDisposable {
+  /** For messages, without secrets. */
+  readonly name: string;
+  readonly sizeBytes: number;
+  readonly identity: string;
+  readIdentity(options?: CallOptions): Promise<string>;
+  /** Absolute path of a local file: lanes open it themselves. */
+  readonly path?: string;
+  /** Reads exactly `length` bytes. @throws ProblemError also when the file ends before */
+  read(offset: number, length: number, options?: CallOptions): Promise<Uint8Array>;
+  /** Yields the bytes from `from` to `to` in order. Stopping early closes what was opened for it. */
+  stream(from: number, to: number, options?: CallOptions): AsyncGenerator<Uint8Array, void>;
+}

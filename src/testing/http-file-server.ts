@@ -1,0 +1,236 @@
+import http from 'node:http';
+import https from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
+import type { SelfSignedCertificate } from './self-signed-certificate.ts';
+
+/** What goes wrong. Everything may be changed while the server runs; `times` counts down and the fault ends at 0. */
+export interface HttpFaults {
+  ignoresRanges?: boolean;
+  /** Answers 200 with the whole file to each ranged request after so many requests. */
+  ignoresRangesAfter?: number;
+  /** Cuts the connection after so many bytes of a body. */
+  closesAfter?: { bytes: number; times?: number };
+  /** Sends nothing more after so many bytes of a body; -1 withholds the head of the answer too. */
+  stallsAfter?: { bytes: number; times?: number };
+  /** For one path only where it is given. */
+  answers?: { status: number; path?: string; times?: number; headers?: Record<string, string> };
+  /** Where a request for this path (with query) is sent on; undefined serves the file. */
+  redirects?: (pathAndQuery: string) => string | undefined;
+  bytesPerSecond?: number;
+  contentRange?: string;
+  contentEncoding?: string;
+  /** Leaves the Content-Length away. */
+  hidesLength?: boolean;
+}
+
+export interface HttpRequestRecord {
+  readonly path: string;
+  readonly range?: string;
+  readonly ifRange?: string;
+  readonly authorization?: string;
+  readonly acceptEncoding?: string;
+  status: number;
+  bodyBytes: number;
+}
+
+export interface HttpFileServerOptions {
+  readonly files: Readonly<Record<string, Uint8Array>>;
+  readonly faults?: HttpFaults;
+  readonly tls?: SelfSignedCertificate;
+  /** Demanded by HTTP Basic. */
+  readonly credentials?: { readonly user: string; readonly password: string };
+  /** undefined sends none. */
+  readonly etag?: string | undefined;
+  readonly lastModified?: string | undefined;
+}
+
+const PIECE_BYTES = 64 * 1024;
+
+/** A real server on 127.0.0.1 that serves files from memory and does wrong what it is told to. */
+export class HttpFileServer implements AsyncDisposable {
+  readonly files: Map<string, Uint8Array>;
+  readonly requests: HttpRequestRecord[] = [];
+  faults: HttpFaults;
+  etag: string | undefined;
+  lastModified: string | undefined;
+  /** Is called before each request is answered, with the number of requests before it; may change files, etag and faults. */
+  beforeRequest: ((index: number) => void) | undefined;
+  readonly #server: http.Server;
+  readonly #origin: string;
+  readonly #credentials: HttpFileServerOptions['credentials'];
+  readonly #sockets = new Set<Socket>();
+  #answering = 0;
+
+  private constructor(server: http.Server, options: HttpFileServerOptions, origin: string) {
+    this.#server = server;
+    this.#origin = origin;
+    this.#credentials = options.credentials;
+    this.files = new Map(Object.entries(options.files));
+    this.faults = options.faults ?? {};
+    this.etag = 'etag' in options ? options.etag : '"first"';
+    this.lastModified = 'lastModified' in options ? options.lastModified : 'Sun, 01 Nov 2026 10:00:00 GMT';
+    server.on(options.tls ? 'secureConnection' : 'connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.on('close', () => this.#sockets.delete(socket));
+      // A client that leaves midway is what the tests are about.
+      socket.on('error', () => socket.destroy());
+    });
+    server.on('request', (request, response) => void this.#answer(request, response));
+  }
+
+  static async start(options: HttpFileServerOptions): Promise<HttpFileServer> {
+    const { tls } = options;
+    const server = tls
+      ? https.createServer({ key: tls.keyPem, cert: tls.certificatePem })
+      : http.createServer({ keepAliveTimeout: 60_000 });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    return new HttpFileServer(server, options, `${tls ? 'https' : 'http'}://127.0.0.1:${port}`);
+  }
+
+  url(path: string): string {
+    return `${this.#origin}${path}`;
+  }
+
+  get openConnections(): number {
+    return this.#sockets.size;
+  }
+
+  get bytesSent(): number {
+    return this.requests.reduce((sum, request) => sum + request.bodyBytes, 0);
+  }
+
+  /** Waits until no body is being sent, at most 2 s; returns how many still are. A client that stops early may keep other connections open. */
+  async waitForAnswers(): Promise<number> {
+    for (let tries = 0; tries < 200 && this.#answering > 0; tries += 1) await sleep(10);
+    return this.#answering;
+  }
+
+  /** Waits until every client has gone, at most 2 s; returns the connections that are still open. */
+  async waitForClients(): Promise<number> {
+    for (let tries = 0; tries < 200 && this.#sockets.size > 0; tries += 1) await sleep(10);
+    return this.#sockets.size;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    await new Promise((resolve) => this.#server.close(resolve));
+  }
+
+  async #answer(request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+    this.beforeRequest?.(this.requests.length);
+    const pathAndQuery = request.url ?? '/';
+    const { range, authorization } = request.headers;
+    const ifRange = request.headers['if-range'];
+    const acceptEncoding = request.headers['accept-encoding'];
+    const record: HttpRequestRecord = {
+      path: pathAndQuery,
+      ...(range === undefined ? {} : { range }),
+      ...(authorization === undefined ? {} : { authorization }),
+      ...(typeof ifRange === 'string' ? { ifRange } : {}),
+      ...(typeof acceptEncoding === 'string' ? { acceptEncoding } : {}),
+      status: 0,
+      bodyBytes: 0,
+    };
+    this.requests.push(record);
+    const head = this.#head(record);
+    record.status = head.status;
+    if (this.faults.stallsAfter?.bytes === -1 && spend(this.faults.stallsAfter)) return;
+    response.writeHead(head.status, head.headers);
+    response.flushHeaders();
+    this.#answering += 1;
+    response.on('close', () => {
+      this.#answering -= 1;
+    });
+    await this.#send(head.body, response, record);
+  }
+
+  #head(request: HttpRequestRecord): { status: number; headers: http.OutgoingHttpHeaders; body: Uint8Array } {
+    const { faults } = this;
+    const none = new Uint8Array(0);
+    if (faults.answers && (faults.answers.path ?? request.path) === request.path && spend(faults.answers)) {
+      return { status: faults.answers.status, headers: { ...faults.answers.headers, 'content-length': 0 }, body: none };
+    }
+    const target = faults.redirects?.(request.path);
+    if (target !== undefined) return { status: 302, headers: { location: target, 'content-length': 0 }, body: none };
+    if (this.#credentials) {
+      const wanted = Buffer.from(`${this.#credentials.user}:${this.#credentials.password}`).toString('base64');
+      if (request.authorization !== `Basic ${wanted}`) {
+        return { status: 401, headers: { 'www-authenticate': 'Basic realm="test"', 'content-length': 0 }, body: none };
+      }
+    }
+    const file = this.files.get(decodeURIComponent(request.path.split('?')[0] ?? ''));
+    if (!file) return { status: 404, headers: { 'content-length': 0 }, body: none };
+
+    const headers: http.OutgoingHttpHeaders = {
+      ...(this.etag === undefined ? {} : { etag: this.etag }),
+      ...(this.lastModified === undefined ? {} : { 'last-modified': this.lastModified }),
+      ...(faults.contentEncoding === undefined ? {} : { 'content-encoding': faults.contentEncoding }),
+    };
+    const match = /^bytes=(\d+)-(\d*)$/.exec(request.range ?? '');
+    const isStale =
+      request.ifRange !== undefined && request.ifRange !== this.etag && request.ifRange !== this.lastModified;
+    const isIgnored = faults.ignoresRanges || this.requests.length > (faults.ignoresRangesAfter ?? Infinity);
+    if (!match || isStale || isIgnored) {
+      return { status: 200, headers: { ...headers, ...this.#length(file.length) }, body: file };
+    }
+    const from = Number(match[1]);
+    const to = match[2] ? Math.min(Number(match[2]) + 1, file.length) : file.length;
+    if (from >= file.length) {
+      return { status: 416, headers: { 'content-range': `bytes */${file.length}`, 'content-length': 0 }, body: none };
+    }
+    const contentRange = faults.contentRange ?? `bytes ${from}-${to - 1}/${file.length}`;
+    return {
+      status: 206,
+      headers: { ...headers, 'content-range': contentRange, ...this.#length(to - from) },
+      body: file.subarray(from, to),
+    };
+  }
+
+  #length(bytes: number): http.OutgoingHttpHeaders {
+    return this.faults.hidesLength ? {} : { 'content-length': bytes };
+  }
+
+  async #send(body: Uint8Array, response: http.ServerResponse, record: HttpRequestRecord): Promise<void> {
+    const { closesAfter, stallsAfter, bytesPerSecond } = this.faults;
+    const closeAt = closesAfter && closesAfter.bytes < body.length && spend(closesAfter) ? closesAfter.bytes : Infinity;
+    const stallAt = stallsAfter && stallsAfter.bytes < body.length && spend(stallsAfter) ? stallsAfter.bytes : Infinity;
+    const end = Math.min(body.length, closeAt, stallAt);
+    const pieceBytes = bytesPerSecond ? Math.min(PIECE_BYTES, Math.ceil(bytesPerSecond / 20)) : PIECE_BYTES;
+    for (let at = 0; at < end && !response.destroyed; at += pieceBytes) {
+      const piece = body.subarray(at, Math.min(end, at + pieceBytes));
+      record.bodyBytes += piece.length;
+      if (!response.write(piece)) await drained(response);
+      if (bytesPerSecond) await sleep((piece.length / bytesPerSecond) * 1000);
+    }
+    if (closeAt <= end && closeAt < body.length) {
+      // Let the bytes out before the connection goes; a reset would take those still in the buffers along.
+      response.socket?.end();
+    } else if (stallAt >= body.length) {
+      response.end();
+    }
+  }
+}
+
+function spend(fault: { times?: number }): boolean {
+  if (fault.times === undefined) return true;
+  if (fault.times <= 0) return false;
+  fault.times -= 1;
+  return true;
+}
+
+async function drained(response: http.ServerResponse): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const done = () => {
+      response.off('drain', done);
+      response.off('close', done);
+      resolve();
+    };
+    response.on('drain', done);
+    response.on('close', done);
+  });
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
