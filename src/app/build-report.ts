@@ -1,5 +1,5 @@
 import type { MachineTarget, Target } from '../ports/target.ts';
-import type { ImportMachineOptions, ImportParts, TransferredDisk } from './import-machine.ts';
+import type { ImportMachineOptions, ImportParts, TransferredDisk } from './import-parts.ts';
 import type { ImportPlan } from './import-plan.ts';
 import type { DiskReport, ImportReport } from './import-report.ts';
 

@@ -1,39 +1,16 @@
 import { isBlocker } from '../domain/finding.ts';
 import { ProblemError } from '../domain/problems.ts';
 import type { CallOptions } from '../lib/call-options.ts';
-import type { Clock } from '../ports/clock.ts';
 import type { DiskReader } from '../ports/disk-reader.ts';
 import type { Source } from '../ports/source.ts';
 import type { MachineTarget, Target } from '../ports/target.ts';
-import type { DataPlane, DiskResult, VerifyMode } from '../ports/transfer.ts';
 import { buildReport } from './build-report.ts';
 import { emptyDisk } from './empty-disk.ts';
+import type { ImportMachineOptions, ImportOutcome, ImportParts, TransferredDisk } from './import-parts.ts';
 import type { ImportPlan, PlannedDisk } from './import-plan.ts';
-import { type ImportProgress, ProgressTracker } from './import-progress.ts';
-import type { ImportReport } from './import-report.ts';
+import { ProgressTracker } from './import-progress.ts';
 import { renderMachineManifest } from './machine-manifest.ts';
 import { renderReport } from './render-report.ts';
-
-export interface ImportMachineOptions extends CallOptions {
-  readonly verify: VerifyMode;
-  /** Discard what an earlier, interrupted run left and begin again. */
-  readonly restart?: boolean;
-  readonly onProgress?: (progress: ImportProgress) => void;
-  /** One sentence the user should know. */
-  readonly onRemark?: (remark: string) => void;
-}
-
-export interface ImportOutcome {
-  /** Where the machine lies now. */
-  readonly location: string;
-  readonly report: ImportReport;
-}
-
-export interface ImportParts {
-  readonly dataPlane: DataPlane;
-  readonly clock: Clock;
-  readonly airliftVersion: string;
-}
 
 /** What refuses an import before it has changed anything of its own, so that the partial result is not its to remove. */
 const KEEPS_PARTIAL = ['SourceChanged', 'PlanChanged', 'CheckpointUnusable', 'Interrupted'] as const;
@@ -76,12 +53,6 @@ export async function importMachine(
     }
     throw error;
   }
-}
-
-export interface TransferredDisk {
-  readonly planned: PlannedDisk;
-  readonly result: DiskResult;
-  readonly allocatedBytes: number;
 }
 
 async function transferDisks(

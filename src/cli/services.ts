@@ -1,4 +1,4 @@
-import type { ImportMachineOptions, ImportOutcome } from '../app/import-machine.ts';
+import type { ImportMachineOptions, ImportOutcome } from '../app/import-parts.ts';
 import type { ImportPlan } from '../app/import-plan.ts';
 import type { PlanOptions } from '../app/plan-import.ts';
 import type { OpenSource, OpenTarget } from '../app/platforms.ts';

@@ -10,6 +10,8 @@ export interface HttpFaults {
   ignoresRangesAfter?: number;
   /** Cuts the connection after so many bytes of a body. */
   closesAfter?: { bytes: number; times?: number };
+  /** Ends a body properly after so many bytes, as if it had no more; goes with `hidesLength`. */
+  endsAfter?: number;
   /** Sends nothing more after so many bytes of a body; -1 withholds the head of the answer too. */
   stallsAfter?: { bytes: number; times?: number };
   /** For one path only where it is given. */
@@ -195,7 +197,7 @@ export class HttpFileServer implements AsyncDisposable {
     const { closesAfter, stallsAfter, bytesPerSecond } = this.faults;
     const closeAt = closesAfter && closesAfter.bytes < body.length && spend(closesAfter) ? closesAfter.bytes : Infinity;
     const stallAt = stallsAfter && stallsAfter.bytes < body.length && spend(stallsAfter) ? stallsAfter.bytes : Infinity;
-    const end = Math.min(body.length, closeAt, stallAt);
+    const end = Math.min(body.length, closeAt, stallAt, this.faults.endsAfter ?? Infinity);
     const pieceBytes = bytesPerSecond ? Math.min(PIECE_BYTES, Math.ceil(bytesPerSecond / 20)) : PIECE_BYTES;
     for (let at = 0; at < end && !response.destroyed; at += pieceBytes) {
       const piece = body.subarray(at, Math.min(end, at + pieceBytes));

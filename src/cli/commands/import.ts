@@ -1,4 +1,4 @@
-import type { ImportOutcome } from '../../app/import-machine.ts';
+import type { ImportOutcome } from '../../app/import-parts.ts';
 import type { ImportPlan } from '../../app/import-plan.ts';
 import type { OpenSource, OpenTarget } from '../../app/platforms.ts';
 import { isBlocker } from '../../domain/finding.ts';

@@ -1,4 +1,4 @@
-import type { ImportOutcome } from '../../app/import-machine.ts';
+import type { ImportOutcome } from '../../app/import-parts.ts';
 import type { DiskVerification } from '../../app/verify-report.ts';
 import { formatBytes, formatDuration } from '../../lib/format-units.ts';
 import type { Io } from '../io.ts';

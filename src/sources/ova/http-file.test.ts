@@ -217,6 +217,14 @@ describe('a file behind a server with ranges', () => {
     expect(Buffer.compare(bytes, content.subarray(100, 150))).toBe(0);
   });
 
+  it('does not ask for ever when answers end properly but short of what they announce', async () => {
+    const server = await startServer();
+    const file = await openRanged(server.url('/app.ova'));
+    server.faults = { hidesLength: true, endsAfter: 0 };
+    await problemOf(file.read(100, 50), 'SourceClosedEarly');
+    expect(server.requests).toHaveLength(6);
+  });
+
   it('refuses a compressed answer', async () => {
     const server = await startServer({ faults: { contentEncoding: 'gzip' } });
     await problemOf(openFile(server.url('/app.ova')), 'SourceRangeIgnored');

@@ -459,6 +459,17 @@ describe('an .ova behind a server without ranges', () => {
     expect(server.requests).toHaveLength(1);
   });
 
+  it('does not go to the end for a file that an early manifest leaves out', async () => {
+    const bytes = buildOva(specOf({ unlisted: ['disk1.vmdk'] }));
+    const server = await serve({ '/app.ova': bytes }, { ignoresRanges: true });
+    const source = await openSource(server.url('/app.ova'));
+    const machine = await source.inspect(undefined);
+    await readDisk(source, machine, 0);
+    expect(await source.lateDigests?.(machine, diskOf(machine, 0))).toEqual([]);
+    await readDisk(source, machine, 1);
+    expect(server.requests).toHaveLength(1);
+  });
+
   it('reads a late manifest after the disks', async () => {
     const order = ['appliance.ovf', 'disk1.vmdk', 'disk2.raw', 'appliance.mf'];
     const server = await serve({ '/app.ova': buildOva(specOf({ order })) }, { ignoresRanges: true });
@@ -527,7 +538,8 @@ describe('an .ova behind a server without ranges', () => {
       code: 'DiskFileMissing',
     });
     const files = buildOvaFiles(specOf());
-    server.files.set('/app.ova', buildTar([...files, ...files.slice(2)]));
+    const withoutManifest = files.filter(({ name }) => name !== 'appliance.mf');
+    server.files.set('/app.ova', buildTar([...withoutManifest, ...files.slice(2)]));
     const twice = await openSource(server.url('/app.ova'));
     await expect(twice.lateDigests?.(machine, diskOf(machine, 1))).rejects.toMatchObject({
       code: 'ArchiveMemberDuplicate',

@@ -93,7 +93,8 @@ export class OvaSource implements Source {
   async #readLateDigests(machine: Machine, disk: Disk, options: CallOptions): Promise<readonly ExpectedDigest[]> {
     const { files } = this.#appliance;
     const file = fileOfDisk(await this.#appliance.readPackage(options), await this.#find(machine, options), disk.id);
-    await files.readToEnd?.(options);
+    // Only as far as needed: what lies between here and the end would have to be passed again.
+    if ((await this.#appliance.readManifest(options)) === 'later') await files.readToEnd?.(options);
     const manifest = await this.#appliance.readManifest(options);
     if (!file || manifest === undefined || manifest === 'later') return [];
     // What preflight would have told, had it been there to look at.

@@ -1,0 +1,61 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { importMachine } from '../app/import-machine.ts';
+import { planImport } from '../app/plan-import.ts';
+import { verifyReport } from '../app/verify-report.ts';
+import type { Services } from '../cli/services.ts';
+import { type ProblemCode, ProblemError } from '../domain/problems.ts';
+import { openOvaSource } from '../sources/ova/open-ova-source.ts';
+import { openDirTarget } from '../targets/dir/dir-target.ts';
+import { openImportedDisk } from '../targets/dir/open-imported-disk.ts';
+import { createDataPlane, hashes } from './data-plane.ts';
+import { airliftVersion } from './package-version.ts';
+import { systemClock } from './system-clock.ts';
+
+const clock = systemClock;
+const dataPlane = createDataPlane(clock);
+
+/** Larger files are not certificates, passwords or reports. */
+const MAX_TEXT_BYTES = 64 * 1024 * 1024;
+
+/** Everything the command line can do, with the adapters of this product. */
+export const services: Services = {
+  openSource: (location, options) => openOvaSource({ location, ...options, clock }),
+  openTarget: ({ dir }) => openDirTarget(dir),
+  planImport,
+  importMachine: (source, target, plan, options) =>
+    importMachine({ dataPlane, clock, airliftVersion }, source, target, plan, options),
+  verifyReport: (path, options) =>
+    verifyReport(
+      {
+        dataPlane,
+        readReport: (reportPath) => readText(reportPath, 'ReportUnusable'),
+        openDisk: (reportPath, file, format) => openImportedDisk(join(dirname(reportPath), file), format),
+      },
+      path,
+      options,
+    ),
+  versions: () => ({
+    airlift: airliftVersion,
+    node: process.version,
+    platform: `${process.platform} ${process.arch}`,
+    hashes: hashes.implementation,
+    inflate: `zlib ${process.versions.zlib ?? 'unknown'}`,
+    zstd: process.versions.zstd ?? 'unknown',
+  }),
+  readTextFile: (path) => readText(path, 'SourceNotFound'),
+  passwordFromEnvironment: process.env.AIRLIFT_PASSWORD,
+};
+
+async function readText(path: string, missing: ProblemCode): Promise<string> {
+  try {
+    const bytes = await readFile(path);
+    if (bytes.length > MAX_TEXT_BYTES) throw new ProblemError(missing, `${path} has ${bytes.length} bytes`);
+    return bytes.toString('utf8');
+  } catch (cause) {
+    if (cause instanceof ProblemError) throw cause;
+    const errno = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown error';
+    const code = errno === 'EACCES' || errno === 'EPERM' ? 'SourceForbidden' : missing;
+    throw new ProblemError(code, `cannot read ${path}: ${errno}`, { cause, context: { path } });
+  }
+}
