@@ -9,6 +9,7 @@ import { emptyDisk } from './empty-disk.ts';
 import type { ImportMachineOptions, ImportOutcome, ImportParts, TransferredDisk } from './import-parts.ts';
 import type { ImportPlan, PlannedDisk } from './import-plan.ts';
 import { ProgressTracker } from './import-progress.ts';
+import { checkLateDigests } from './late-digests.ts';
 import { renderMachineManifest } from './machine-manifest.ts';
 import { renderReport } from './render-report.ts';
 
@@ -72,19 +73,19 @@ async function transferDisks(
   const done: TransferredDisk[] = [];
   for (const planned of inReadingOrder(plan.disks)) {
     await using reader = await openDisk(source, plan, planned, options);
-    const { lateDigests } = source;
     const result = await parts.dataPlane.transferDisk(reader, {
       target: place,
       index: planned.index,
       verify: options.verify,
       signal: options.signal,
-      lateDigests: lateDigests && (() => lateDigests.call(source, plan.machine, planned.disk, options)),
+      hashesUnlisted: source.lateDigests !== undefined,
       onProgress: (progress) => options.onProgress?.(tracker.update(planned.index, progress)),
       onRemark: options.onRemark,
     });
     done.push({ planned, result, allocatedBytes: await place.allocatedBytes(planned.index) });
   }
-  return done.toSorted((a, b) => a.planned.index - b.planned.index);
+  const checked = await checkLateDigests(source, plan, done, options);
+  return checked.toSorted((a, b) => a.planned.index - b.planned.index);
 }
 
 /** A streamed source goes past each disk once, in the order of the archive, which the source's list of disks need not have. */

@@ -20,8 +20,8 @@ export interface TransferOptions extends CallOptions {
   /** Number of the disk on the target. */
   readonly index: number;
   readonly verify: VerifyMode;
-  /** Digests that the source learns only at its end, see Source.lateDigests. */
-  readonly lateDigests?: (() => Promise<readonly ExpectedDigest[]>) | undefined;
+  /** Compute every algorithm over files without expected digests, because the source learns those only at its end (Source.lateDigests). */
+  readonly hashesUnlisted?: boolean;
   readonly onProgress?: ((progress: DiskProgress) => void) | undefined;
   /** One sentence the user should know, such as that a resume has to read the source again. */
   readonly onRemark?: ((remark: string) => void) | undefined;
@@ -62,7 +62,7 @@ export interface DiskDigest {
   readonly sections: readonly string[];
 }
 
-/** One file of the image against its manifest; `expected` is absent when no manifest mentions it. */
+/** One file of the image against its manifest; `expected` is absent when no manifest mentions it, or not yet (`hashesUnlisted`: one entry per algorithm). */
 export interface StoredDigestResult {
   readonly name: string;
   readonly algorithm: ExpectedDigest['algorithm'];

@@ -42,8 +42,8 @@ const checkpointSchema = z.object({
     z
       .object({
         position: z.number(),
-        finished: z.array(z.array(z.string())),
-        states: z.array(z.string()).optional(),
+        finished: z.array(z.array(z.string()).readonly()).readonly(),
+        states: z.array(z.string()).readonly().optional(),
       })
       .nullable(),
   ),

@@ -2,7 +2,6 @@ import { isProblem, ProblemError } from '../domain/problems.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DecodePiece, DiskReader, EncodedPiece } from '../ports/disk-reader.ts';
 import type { DiskWriter } from '../ports/disk-writer.ts';
-import type { ExpectedDigest } from '../ports/image-file.ts';
 import type { DiskProgress, DiskResult, StoredDigestResult, TransferOptions } from '../ports/transfer.ts';
 import { BlockAssembler } from './block-assembler.ts';
 import {
@@ -14,8 +13,9 @@ import {
 } from './checkpoint.ts';
 import { DigestTree } from './digest-tree.ts';
 import { type FetchedRange, fetchRanges } from './fetch-ranges.ts';
+import { ManifestDigests } from './manifest-digests.ts';
 import { readAhead } from './read-ahead.ts';
-import { type HashFactory, StoredDigest } from './stored-digest.ts';
+import type { HashFactory } from './stored-digest.ts';
 import { digestDisk, digestOf, failVerification, findDifferences } from './verify-disk.ts';
 
 /** What the engine stands on besides the disk itself; chosen once, in main/. */
@@ -104,7 +104,7 @@ class DiskTransfer {
   readonly #options: TransferOptions;
   readonly #tree: DigestTree;
   readonly #assembler: BlockAssembler;
-  readonly #digests: (StoredDigest | undefined)[];
+  readonly #digests: ManifestDigests;
   readonly #before: Checkpoint | undefined;
   readonly #startedMs: number;
   readonly #checkpointBytes: number;
@@ -130,7 +130,14 @@ class DiskTransfer {
     this.#copiedBytes = before?.copiedBytes ?? 0;
     if (before !== undefined) this.#adoptLeaves(before);
     this.#assembler = new BlockAssembler(writer, this.#tree, { isHashing: options.verify === 'readback' });
-    this.#digests = reader.files.map((file, index) => this.#storedDigest(file.expectedDigests, index));
+    const { hashesUnlisted = false } = options;
+    this.#digests = new ManifestDigests({
+      files: reader.files,
+      hashes: parts.hashes,
+      hashesUnlisted,
+      saved: before?.storedDigests,
+    });
+    if (before !== undefined && before.fetchedBytes > 0) this.#remarkFilesReadAgain();
     const isLocal = reader.files.every((file) => file.origin !== undefined);
     this.#checkpointBytes = isLocal ? CHECKPOINT_LOCAL_BYTES : CHECKPOINT_REMOTE_BYTES;
   }
@@ -143,7 +150,7 @@ class DiskTransfer {
     const fetched = fetchRanges(this.#reader, {
       signal,
       wants: (leaf) => done[leaf] !== 1,
-      digests: this.#digests,
+      digests: this.#digests.byFile,
       onFetched: (bytes) => {
         this.#fetchedBytes += bytes;
       },
@@ -182,20 +189,7 @@ class DiskTransfer {
 
   /** Compares what the manifest says with what passed. */
   async checkStoredDigests(): Promise<StoredDigestResult[]> {
-    const results: StoredDigestResult[] = [];
-    for (const [index, digest] of this.#digests.entries()) {
-      const file = this.#reader.files[index];
-      if (digest === undefined || file === undefined) continue;
-      const expected =
-        file.expectedDigests.length > 0 ? file.expectedDigests : ((await this.#options.lateDigests?.()) ?? []);
-      const isLate = file.expectedDigests.length === 0;
-      for (const [part, actual] of digest.finish().entries()) {
-        const wanted = expected[part];
-        const algorithm = wanted?.algorithm ?? 'sha256';
-        const hex = actual[isLate ? LATE_ALGORITHMS.indexOf(algorithm) : 0] ?? '';
-        results.push({ name: wanted?.name ?? file.name, algorithm, expected: wanted?.hex, actual: hex });
-      }
-    }
+    const results = this.#digests.finish();
     const wrong = results.find((each) => each.expected !== undefined && each.expected !== each.actual);
     if (wrong !== undefined) {
       await refuseChangedSource(this.#reader, this.#options.signal);
@@ -292,13 +286,20 @@ class DiskTransfer {
       virtualSizeBytes: this.#reader.virtualSizeBytes,
       isHashing: this.#options.verify === 'readback',
       subtrees: subtreesForCheckpoint(this.#tree),
-      storedDigests: this.#digests.map((digest) => digest?.saveState() ?? null) as Checkpoint['storedDigests'],
+      storedDigests: this.#digests.saveStates(),
       copiedBytes: this.#copiedBytes,
       fetchedBytes: (before?.fetchedBytes ?? 0) + this.#fetchedBytes,
       writtenBytes: (before?.writtenBytes ?? 0) + this.#assembler.writtenBytes,
       copyMs: (before?.copyMs ?? 0) + copyMs,
       resumes: before === undefined ? 0 : before.resumes + 1,
     };
+  }
+
+  #remarkFilesReadAgain(): void {
+    for (const name of this.#digests.filesReadAgain) {
+      const why = `${this.#parts.hashes.implementation} cannot continue a hash`;
+      this.#options.onRemark?.(`${name} is read again from its start to check the manifest's digest (${why})`);
+    }
   }
 
   #adoptLeaves(before: Checkpoint): void {
@@ -314,29 +315,7 @@ class DiskTransfer {
     return true;
   }
 
-  #storedDigest(expected: readonly ExpectedDigest[], index: number): StoredDigest | undefined {
-    const { lateDigests, onRemark } = this.#options;
-    const { hashes } = this.#parts;
-    const file = this.#reader.files[index];
-    if (file === undefined || (expected.length === 0 && lateDigests === undefined)) return undefined;
-    const parts =
-      expected.length > 0
-        ? expected.map(({ name, storedBytes, algorithm }) => ({ name, storedBytes, algorithms: [algorithm] }))
-        : [{ name: file.name, storedBytes: file.sizeBytes ?? Number.POSITIVE_INFINITY, algorithms: LATE_ALGORITHMS }];
-    const saved = this.#before?.storedDigests[index];
-    const digest = new StoredDigest(parts, hashes, saved ?? undefined);
-    if (this.#before !== undefined && digest.position === 0 && this.#before.fetchedBytes > 0) {
-      onRemark?.(
-        `${file.name} is read again from its start to check the manifest's digest (${hashes.implementation} cannot continue a hash)`,
-      );
-    }
-    return digest;
-  }
-
   #progress(phase: DiskProgress['phase'], doneBytes: number, totalBytes: number | undefined): void {
     this.#options.onProgress?.({ phase, doneBytes, totalBytes });
   }
 }
-
-/** What is computed while nobody knows yet which digest the manifest at the end of the archive will give. */
-const LATE_ALGORITHMS: ('sha1' | 'sha256' | 'sha512')[] = ['sha1', 'sha256', 'sha512'];

@@ -1,0 +1,39 @@
+import { ProblemError } from '../domain/problems.ts';
+import type { CallOptions } from '../lib/call-options.ts';
+import type { ExpectedDigest } from '../ports/image-file.ts';
+import type { Source } from '../ports/source.ts';
+import type { StoredDigestResult } from '../ports/transfer.ts';
+import type { TransferredDisk } from './import-parts.ts';
+import type { ImportPlan } from './import-plan.ts';
+
+/**
+ * Compares the disks with a manifest that came after them. Asked once, when the last disk has passed: asking runs to the end of the source.
+ * @throws ProblemError `DigestMismatch` and what the source finds wrong with its manifest
+ */
+export async function checkLateDigests(
+  source: Source,
+  plan: ImportPlan,
+  disks: readonly TransferredDisk[],
+  options: CallOptions,
+): Promise<TransferredDisk[]> {
+  const checked: TransferredDisk[] = [];
+  for (const disk of disks) {
+    const isOpen = disk.result.storedDigests.some(({ expected }) => expected === undefined);
+    const late = isOpen ? await source.lateDigests?.(plan.machine, disk.planned.disk, options) : undefined;
+    const storedDigests = late === undefined ? disk.result.storedDigests : compare(disk.result.storedDigests, late);
+    checked.push({ ...disk, result: { ...disk.result, storedDigests } });
+  }
+  return checked;
+}
+
+function compare(computed: readonly StoredDigestResult[], late: readonly ExpectedDigest[]): StoredDigestResult[] {
+  // A file that no manifest mentions keeps one digest, for the record.
+  if (late.length === 0) return computed.filter(({ algorithm }) => algorithm === 'sha256');
+  return late.map(({ name, algorithm, hex }) => {
+    const actual = computed.find((each) => each.algorithm === algorithm)?.actual ?? '';
+    if (actual === hex) return { name, algorithm, expected: hex, actual };
+    throw new ProblemError('DigestMismatch', `${name} has ${algorithm} ${actual}; the manifest says ${hex}`, {
+      context: { file: name },
+    });
+  });
+}
