@@ -3,7 +3,7 @@
 // Plain JavaScript for any Node since 18: it must start where nothing is installed yet.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findNode } from './node-binary.js';
 
@@ -39,7 +39,7 @@ for (const step of steps[task]()) {
   // `npm start` works where it was called; every other task works on the checkout.
   const cwd = task === 'start' ? (process.env.INIT_CWD ?? process.cwd()) : root;
   const [script, ...rest] = step;
-  const path = existsSync(script) ? script : join(root, script);
+  const path = isAbsolute(script) ? script : join(root, script);
   const { status, signal } = spawnSync(node, ['--disable-warning=ExperimentalWarning', path, ...rest], {
     cwd,
     stdio: 'inherit',
