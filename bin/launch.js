@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Runs the project's own commands with the pinned Node, after installing what is missing.
-// Plain JavaScript for any Node since 18: it must start where nothing is installed yet.
+// Plain JavaScript for any Node since 20: it must start where nothing is installed yet.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';

@@ -7,7 +7,7 @@ import { randomBytes, seededRandom } from '../../testing/random.ts';
 import { decodePiece } from '../decode-piece.ts';
 import { isQcow2 } from './layout.ts';
 import { type OpenQcow2Options, openQcow2 } from './open-qcow2.ts';
-import { buildQcow2, COMPRESSED, PLAIN, type Qcow2Sample, ZERO } from './sample-image.ts';
+import { buildQcow2, COMPRESSED, PLAIN, type Qcow2Sample, ZERO } from '../../testing/qcow2-builder.ts';
 
 const random = seededRandom(3);
 const cluster = (bytes = 512) => randomBytes(random, bytes);

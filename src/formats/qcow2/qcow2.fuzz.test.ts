@@ -11,7 +11,7 @@ import { encodeJournalHeader, encodePayload, frameRecord } from './journal-recor
 import { openQcow2 } from './open-qcow2.ts';
 import { openQcow2Image } from './qcow2-image.ts';
 import { openQcow2Writer } from './qcow2-writer.ts';
-import { buildQcow2, COMPRESSED, PLAIN, ZERO } from './sample-image.ts';
+import { buildQcow2, COMPRESSED, PLAIN, ZERO } from '../../testing/qcow2-builder.ts';
 
 const random = seededRandom(11);
 const seeds: Uint8Array[] = [];
