@@ -17,6 +17,8 @@ export interface ImportPlan {
   /** Bytes that will be written at most; undefined when a disk cannot tell before it is read. */
   readonly dataBytes: number | undefined;
   readonly virtualSizeBytes: number;
+  /** How long reading and unpacking will take by what was measured on the first part of each disk; the target is not measured. Undefined where nobody measured. */
+  readonly estimatedMs?: number;
 }
 
 export interface PlannedDisk {
@@ -27,6 +29,8 @@ export interface PlannedDisk {
   readonly format: string | undefined;
   readonly virtualSizeBytes: number;
   readonly allocation: Allocation;
+  /** Bytes of the disk that the source gave per second, unpacked; undefined where nobody measured. */
+  readonly measuredBytesPerSecond?: number;
 }
 
 export type { FidelityRow };

@@ -1,14 +1,20 @@
 import type { Disk, Machine } from '../domain/machine.ts';
 import { isProblem } from '../domain/problems.ts';
 import type { CallOptions } from '../lib/call-options.ts';
+import type { DiskReader } from '../ports/disk-reader.ts';
 import type { Source } from '../ports/source.ts';
 import type { PlannedDisk } from './import-plan.ts';
 
+export interface PlanDisksOptions extends CallOptions {
+  /** Bytes of the disk that come per second, see DataPlane.measureRead. Nothing is measured without it. */
+  readonly measureRead?: ((reader: DiskReader, options: CallOptions) => Promise<number | undefined>) | undefined;
+}
+
 /** Looks at each disk's own map where that is possible without reading the disk; otherwise tells what the description says. */
-export async function planDisks(source: Source, machine: Machine, options: CallOptions): Promise<PlannedDisk[]> {
+export async function planDisks(source: Source, machine: Machine, options: PlanDisksOptions): Promise<PlannedDisk[]> {
   const disks: PlannedDisk[] = [];
   for (const [index, disk] of machine.disks.entries())
-    disks.push(await planDisk(source, machine, disk, index, options.signal));
+    disks.push(await planDisk(source, machine, disk, index, options));
   return disks;
 }
 
@@ -17,7 +23,7 @@ async function planDisk(
   machine: Machine,
   disk: Disk,
   index: number,
-  signal: AbortSignal | undefined,
+  { signal, measureRead }: PlanDisksOptions,
 ): Promise<PlannedDisk> {
   const told: PlannedDisk = {
     disk,
@@ -31,15 +37,17 @@ async function planDisk(
   try {
     await using reader = await source.openDisk(machine, disk, { signal });
     const { format, virtualSizeBytes, allocation } = reader;
+    const measured = await measureRead?.(reader, { signal });
     return {
       ...told,
+      ...(measured === undefined ? {} : { measuredBytesPerSecond: measured }),
       format,
       virtualSizeBytes,
       allocation: allocation.kind === 'unknown' ? told.allocation : allocation,
     };
   } catch (error) {
-    // The source's preflight has told about a disk that cannot be opened; the plan shows the rest all the same.
-    if (isProblem(error)) return told;
+    // The source's preflight has told about a disk that is wrong; the plan shows the rest all the same.
+    if (isProblem(error) && error.problem.retry === 'never' && error.code !== 'Interrupted') return told;
     throw error;
   }
 }

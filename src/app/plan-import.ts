@@ -1,13 +1,12 @@
 import type { Finding } from '../domain/finding.ts';
 import { type MappingOptions, mapMachine } from '../domain/hardware-mapping.ts';
 import { toKubernetesName } from '../domain/kubernetes-name.ts';
-import type { CallOptions } from '../lib/call-options.ts';
 import type { Source } from '../ports/source.ts';
 import type { Target } from '../ports/target.ts';
-import type { ImportPlan } from './import-plan.ts';
-import { planDisks } from './plan-disks.ts';
+import type { ImportPlan, PlannedDisk } from './import-plan.ts';
+import { type PlanDisksOptions, planDisks } from './plan-disks.ts';
 
-export interface PlanOptions extends CallOptions {
+export interface PlanOptions extends PlanDisksOptions {
   readonly machine?: string | undefined;
   /** Name on the target; derived from the machine's own name unless told. */
   readonly targetName?: string | undefined;
@@ -23,13 +22,13 @@ export async function planImport(
   target: Target | undefined,
   options: PlanOptions,
 ): Promise<ImportPlan> {
-  const { signal } = options;
+  const { signal, measureRead } = options;
   const machine = await source.inspect(options.machine, { signal });
   const targetName = options.targetName ?? toKubernetesName(machine.name);
   const findings: Finding[] = [];
   for await (const finding of source.preflight(machine, { signal })) findings.push(finding);
 
-  const disks = await planDisks(source, machine, { signal });
+  const disks = await planDisks(source, machine, { signal, measureRead });
 
   const mapped = mapMachine(machine, { ...options.mapping, targetName, diskFormat: target?.diskFormat ?? 'qcow2' });
   findings.push(...mapped.findings);
@@ -42,7 +41,9 @@ export async function planImport(
     for await (const finding of target.preflight({ machineName: targetName, dataBytes, virtualSizeBytes }, { signal }))
       findings.push(finding);
   }
+  const estimatedMs = estimate(disks);
   return {
+    ...(estimatedMs === undefined ? {} : { estimatedMs }),
     source: source.location,
     target: target?.location,
     machine,
@@ -56,6 +57,16 @@ export async function planImport(
 }
 
 const SEVERITIES: readonly Finding['severity'][] = ['blocker', 'warning', 'note'];
+
+function estimate(disks: readonly PlannedDisk[]): number | undefined {
+  return sumUnlessUnknown(
+    disks.map(({ allocation, measuredBytesPerSecond }) => {
+      if (allocation.kind === 'unknown') return undefined;
+      if (allocation.bytes === 0) return 0;
+      return measuredBytesPerSecond === undefined ? undefined : (allocation.bytes / measuredBytesPerSecond) * 1000;
+    }),
+  );
+}
 
 function sumUnlessUnknown(values: readonly (number | undefined)[]): number | undefined {
   let sum = 0;

@@ -11,6 +11,10 @@ export interface DataPlane {
    *   with the target in every case; the caller decides about it.
    */
   transferDisk(reader: DiskReader, options: TransferOptions): Promise<DiskResult>;
+  /**
+   * Reads and decodes the beginning of a disk for a moment, writing nothing, and tells how many bytes of the disk come per second; undefined for a disk without data.
+   */
+  measureRead(reader: DiskReader, options?: CallOptions): Promise<number | undefined>;
   /** Reads a whole disk and names the ranges that differ; empty when it is the same. */
   compareDisk(disk: ReadableDisk, expected: DiskDigest, options?: CompareOptions): Promise<DifferingRange[]>;
 }
