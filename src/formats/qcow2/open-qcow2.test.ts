@@ -3,11 +3,11 @@ import { describe, expect, test } from 'vitest';
 import { readWholeDisk } from '../../testing/apply-disk-reader.ts';
 import { collect } from '../../testing/collect.ts';
 import { MemoryImageFile } from '../../testing/memory-image-file.ts';
+import { buildQcow2, COMPRESSED, PLAIN, type Qcow2Sample, ZERO } from '../../testing/qcow2-builder.ts';
 import { randomBytes, seededRandom } from '../../testing/random.ts';
 import { decodePiece } from '../decode-piece.ts';
 import { isQcow2 } from './layout.ts';
 import { type OpenQcow2Options, openQcow2 } from './open-qcow2.ts';
-import { buildQcow2, COMPRESSED, PLAIN, type Qcow2Sample, ZERO } from '../../testing/qcow2-builder.ts';
 
 const random = seededRandom(3);
 const cluster = (bytes = 512) => randomBytes(random, bytes);

@@ -4,6 +4,7 @@ import { decodeRanges } from '../../testing/apply-disk-reader.ts';
 import { fuzz } from '../../testing/fuzz.ts';
 import { MemoryImageFile } from '../../testing/memory-image-file.ts';
 import { MemoryStorageFile } from '../../testing/memory-storage.ts';
+import { buildQcow2, COMPRESSED, PLAIN, ZERO } from '../../testing/qcow2-builder.ts';
 import { randomBytes, seededRandom } from '../../testing/random.ts';
 import { decodePiece } from '../decode-piece.ts';
 import { Journal } from './journal.ts';
@@ -11,7 +12,6 @@ import { encodeJournalHeader, encodePayload, frameRecord } from './journal-recor
 import { openQcow2 } from './open-qcow2.ts';
 import { openQcow2Image } from './qcow2-image.ts';
 import { openQcow2Writer } from './qcow2-writer.ts';
-import { buildQcow2, COMPRESSED, PLAIN, ZERO } from '../../testing/qcow2-builder.ts';
 
 const random = seededRandom(11);
 const seeds: Uint8Array[] = [];
