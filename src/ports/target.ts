@@ -34,6 +34,8 @@ export interface MachineTarget extends AsyncDisposable {
   readonly isContinued: boolean;
   /** Name of the disk's file, also in the report and the manifest. */
   diskFileName(index: number): string;
+  /** Whether the disk's file is there, from this run or an earlier one. */
+  hasDisk(index: number): Promise<boolean>;
   openDisk(index: number, virtualSizeBytes: number): Promise<DiskWriter>;
   /** Space the disk's file takes up now. */
   allocatedBytes(index: number): Promise<number>;

@@ -22,6 +22,10 @@ export class MemoryMachineTarget implements MachineTarget {
     return `disk-${index}.raw`;
   }
 
+  async hasDisk(index: number): Promise<boolean> {
+    return this.disks.has(index);
+  }
+
   async openDisk(index: number, virtualSizeBytes: number): Promise<DiskWriter> {
     const bytes = this.disks.get(index) ?? Buffer.alloc(virtualSizeBytes);
     this.disks.set(index, bytes);

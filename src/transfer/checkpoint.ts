@@ -33,6 +33,8 @@ const diskResultSchema = z.object({
 const checkpointSchema = z.object({
   version: z.literal(1),
   contentId: z.string(),
+  /** Of the disk on the target; its format is part of it. */
+  fileName: z.string(),
   virtualSizeBytes: z.number(),
   isHashing: z.boolean(),
   /** Level, index, digest in base64 (empty without verification). */

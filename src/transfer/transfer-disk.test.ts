@@ -254,6 +254,30 @@ describe('transferDisk', () => {
     );
   });
 
+  test('an interrupted run is not continued into a disk of another format', async () => {
+    const target = new MemoryMachineTarget();
+    await expect(transferDisk(parts, readerThatStops(disk, disk.image.length / 2), options(target))).rejects.toThrow(
+      Stop,
+    );
+    target.diskFileName = (index) => `disk-${index}.qcow2`;
+    await expect(transferDisk(parts, syntheticReader(disk), options(target))).rejects.toMatchObject({
+      code: 'PlanChanged',
+    });
+  });
+
+  test('a disk whose file vanished is copied from its start, also when it was finished', async () => {
+    for (const stopAt of [disk.image.length / 2, Number.POSITIVE_INFINITY]) {
+      const target = new MemoryMachineTarget();
+      await transferDisk(parts, readerThatStops(disk, stopAt), options(target, { verify: 'none' })).catch(() => {});
+      target.disks.clear();
+      const remarks: string[] = [];
+      const onRemark = (each: string) => remarks.push(each);
+      await transferDisk(parts, syntheticReader(disk), options(target, { verify: 'none', onRemark }));
+      expect(remarks).toEqual([expect.stringContaining('disk-0.raw is gone')]);
+      expect(Buffer.compare(target.disks.get(0) ?? Buffer.alloc(0), disk.content)).toBe(0);
+    }
+  });
+
   test('a damaged checkpoint starts the disk over and says so', async () => {
     const target = new MemoryMachineTarget();
     await expect(transferDisk(parts, readerThatStops(disk, disk.image.length / 2), options(target))).rejects.toThrow(

@@ -67,6 +67,17 @@ async function loadCheckpoint(reader: DiskReader, options: TransferOptions): Pro
     options.onRemark?.(`the checkpoint of disk ${options.index} is damaged; the disk is copied from its start`);
     return undefined;
   }
+  const { target, index } = options;
+  if (checkpoint.fileName !== target.diskFileName(index)) {
+    throw new ProblemError(
+      'PlanChanged',
+      `the earlier run wrote ${checkpoint.fileName}; this one would write ${target.diskFileName(index)}`,
+    );
+  }
+  if (!(await target.hasDisk(index))) {
+    options.onRemark?.(`${checkpoint.fileName} is gone since the earlier run; the disk is copied from its start`);
+    return undefined;
+  }
   if (checkpoint.contentId !== reader.contentId) {
     throw new ProblemError(
       'SourceChanged',
@@ -283,6 +294,7 @@ class DiskTransfer {
     return {
       version: 1,
       contentId: this.#reader.contentId,
+      fileName: this.#options.target.diskFileName(this.#options.index),
       virtualSizeBytes: this.#reader.virtualSizeBytes,
       isHashing: this.#options.verify === 'readback',
       subtrees: subtreesForCheckpoint(this.#tree),

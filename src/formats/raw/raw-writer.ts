@@ -8,9 +8,13 @@ import { openRawImage } from './raw-image.ts';
  */
 export async function createRawWriter(file: StorageFile, virtualSizeBytes: number): Promise<DiskWriter> {
   try {
-    if ((await file.sizeBytes()) !== virtualSizeBytes) await file.truncate(virtualSizeBytes);
-    const image = await openRawImage(file);
-    return new RawWriter(file, image);
+    const isContinued = (await file.sizeBytes()) === virtualSizeBytes;
+    if (!isContinued) {
+      // Not what an earlier run of this disk left: nothing in it may be believed.
+      await file.truncate(0);
+      await file.truncate(virtualSizeBytes);
+    }
+    return new RawWriter(file, await openRawImage(file), isContinued);
   } catch (error) {
     await file[Symbol.asyncDispose]();
     throw error;
@@ -21,9 +25,11 @@ class RawWriter implements DiskWriter {
   readonly virtualSizeBytes: number;
   readonly isKnownZero = true;
   readonly read: DiskWriter['read'];
+  readonly hasLeaf: NonNullable<DiskWriter['hasLeaf']>;
   readonly #file: StorageFile;
 
-  constructor(file: StorageFile, image: Awaited<ReturnType<typeof openRawImage>>) {
+  constructor(file: StorageFile, image: Awaited<ReturnType<typeof openRawImage>>, isContinued: boolean) {
+    this.hasLeaf = () => isContinued;
     this.#file = file;
     this.virtualSizeBytes = image.virtualSizeBytes;
     this.read = image.read;

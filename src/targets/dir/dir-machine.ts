@@ -64,6 +64,10 @@ export class DirMachine implements MachineTarget {
     return `disk-${index}.${this.#parts.format}`;
   }
 
+  async hasDisk(index: number): Promise<boolean> {
+    return (await this.#machine.listFiles()).includes(this.diskFileName(index));
+  }
+
   async openDisk(index: number, virtualSizeBytes: number): Promise<DiskWriter> {
     const { format, compression } = this.#parts;
     const image = await this.#machine.openFile(this.diskFileName(index), { create: true });
@@ -99,6 +103,8 @@ export class DirMachine implements MachineTarget {
 
   async finish(documents: readonly TargetDocument[]): Promise<void> {
     const { storage, place } = this.#parts;
+    // A document that a dying run was about to replace leaves its new text behind under another name.
+    for (const name of await this.#machine.listFiles()) if (name.endsWith('.new')) await this.#machine.removeFile(name);
     for (const { name, text } of documents) await this.#machine.replaceFile(name, Buffer.from(text));
     await storage.moveFolder(this.#machinePath, place.final);
     await this.#remove();
