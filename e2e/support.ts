@@ -3,15 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const ROOT = join(import.meta.dirname, '..');
+export const ROOT = join(import.meta.dirname, '..');
 
 export interface CliResult {
   readonly status: number | null;
   readonly signal: NodeJS.Signals | null;
   readonly stdout: string;
   readonly stderr: string;
-  /** Largest resident set of the process, where it was measured. */
-  readonly peakBytes: number | undefined;
 }
 
 export interface RunningCli {
@@ -20,12 +18,19 @@ export interface RunningCli {
 }
 
 /** Starts the command line from source as its own process, which a SIGKILL hits directly. */
-export function startCli(args: readonly string[], options: { readonly cwd?: string; readonly env?: Record<string, string> } = {}): RunningCli {
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', join(ROOT, 'src/main/cli.ts'), ...args], {
-    cwd: options.cwd ?? ROOT,
-    env: { ...process.env, NO_COLOR: '1', ...options.env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+export function startCli(
+  args: readonly string[],
+  options: { readonly cwd?: string; readonly env?: Record<string, string> } = {},
+): RunningCli {
+  const child = spawn(
+    process.execPath,
+    ['--disable-warning=ExperimentalWarning', join(ROOT, 'src/main/cli.ts'), ...args],
+    {
+      cwd: options.cwd ?? ROOT,
+      env: { ...process.env, NO_COLOR: '1', ...options.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -36,12 +41,15 @@ export function startCli(args: readonly string[], options: { readonly cwd?: stri
   });
   const result = new Promise<CliResult>((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', (status, signal) => resolve({ status, signal, stdout, stderr, peakBytes: undefined }));
+    child.on('close', (status, signal) => resolve({ status, signal, stdout, stderr }));
   });
   return { process: child, result };
 }
 
-export function runCli(args: readonly string[], options: { readonly cwd?: string; readonly env?: Record<string, string> } = {}): Promise<CliResult> {
+export function runCli(
+  args: readonly string[],
+  options: { readonly cwd?: string; readonly env?: Record<string, string> } = {},
+): Promise<CliResult> {
   return startCli(args, options).result;
 }
 
@@ -57,5 +65,7 @@ export function qemuImg(...args: string[]): string {
 
 /** Runs qemu-io commands on an image. */
 export function qemuIo(path: string, format: string, commands: readonly string[]): void {
-  execFileSync('qemu-io', ['-f', format, ...commands.flatMap((command) => ['-c', command]), path], { stdio: ['ignore', 'ignore', 'inherit'] });
+  execFileSync('qemu-io', ['-f', format, ...commands.flatMap((command) => ['-c', command]), path], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
 }

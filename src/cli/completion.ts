@@ -1,7 +1,14 @@
-import type { CommandDefinition } from './define-command.ts';
+import type { CommandDefinition, Flag } from './define-command.ts';
 
 export type Shell = 'bash' | 'zsh' | 'fish';
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
+
+/** Of every command besides its own. */
+const COMMON_FLAGS: Readonly<Record<string, Flag>> = {
+  quiet: { type: 'switch', help: 'Print results and problems only' },
+  debug: { type: 'switch', help: 'Print where in the program an error comes from' },
+  help: { type: 'switch', short: 'h', help: 'Show the help of the command' },
+};
 
 /** A completion script made from the commands' own definitions. */
 export function renderCompletion(shell: Shell, commands: readonly CommandDefinition[]): string {
@@ -9,66 +16,79 @@ export function renderCompletion(shell: Shell, commands: readonly CommandDefinit
   return shell === 'zsh' ? zsh(commands) : fish(commands);
 }
 
-function flagWords(command: CommandDefinition): string[] {
-  return ['--help', ...Object.keys(command.flags).map((name) => `--${name}`)];
+function flagsOf(command: CommandDefinition): [name: string, flag: Flag][] {
+  return Object.entries({ ...command.flags, ...COMMON_FLAGS });
 }
 
-/** Fixed values: of choices, and of positionals that have some. */
-function choicesOf(command: CommandDefinition): (readonly [flag: string, values: readonly string[]])[] {
-  return Object.entries(command.flags).flatMap(([name, flag]) =>
-    flag.type === 'choice' ? [[`--${name}`, flag.of] as const] : [],
-  );
-}
-
+/** Fixed values of the positional, where it has some. */
 function valuesOf(command: CommandDefinition): readonly string[] | undefined {
   return command.positionals[0]?.of;
 }
 
+/**
+ * Readline breaks words at "=" and ":", so `--output=js` arrives as three words and `dir:./o` as three of which the last is a path. `compgen` prints a candidate per
+ * line; they are read by lines because names of files may hold blanks. Written for bash 3.2 (macOS): no mapfile.
+ */
 function bash(commands: readonly CommandDefinition[]): string {
-  const cases = commands.map((command) => {
-    const choices = choicesOf(command).map(
-      ([flag, values]) => `      ${command.name}:${flag}) words="${values.join(' ')}" ;;`,
-    );
-    const values = valuesOf(command);
-    const fallback =
-      values === undefined
-        ? ''
-        : `      ${command.name}:*) case "$current" in -*) ;; *) words="${values.join(' ')}" ;; esac ;;`;
-    return [...choices, ...(fallback === '' ? [] : [fallback])].join('\n');
+  const values = commands.flatMap((command) => [
+    ...flagsOf(command).flatMap(([name, flag]) => {
+      if (flag.type !== 'choice') return [];
+      const patterns = [`${command.name}:--${name}`, ...(flag.short ? [`${command.name}:-${flag.short}`] : [])];
+      return [`    ${patterns.join('|')}) words="${flag.of.join(' ')}" ;;`];
+    }),
+    ...(valuesOf(command) === undefined
+      ? []
+      : [`    ${command.name}:*) [[ $current == -* ]] || words="${valuesOf(command)?.join(' ')}" ;;`]),
+  ]);
+  const flags = commands.map((command) => {
+    const words = flagsOf(command).map(([name]) => `--${name}`);
+    return `      ${command.name}) words="${words.join(' ')}" ;;`;
   });
-  const flags = commands.map((command) => `        ${command.name}) words="${flagWords(command).join(' ')}" ;;`);
   return `# bash completion for airlift; load it with: source <(airlift completion bash)
 _airlift() {
-  local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}" command="\${COMP_WORDS[1]}" words=""
-  if [ "$COMP_CWORD" -eq 1 ]; then
-    words="${commands.map(({ name }) => name).join(' ')} --help"
-  else
-    case "$command:$previous" in
-${cases.filter(Boolean).join('\n')}
-    esac
-    if [ -z "$words" ] && [ "\${current#-}" != "$current" ]; then
-      case "$command" in
-${flags.join('\n')}
-      esac
-    fi
+  local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}" command="" words="" line index
+  if [[ $current == "=" ]]; then
+    current=""
+  elif [[ $previous == "=" ]]; then
+    previous="\${COMP_WORDS[COMP_CWORD-2]}"
   fi
-  if [ -n "$words" ]; then
-    COMPREPLY=($(compgen -W "$words" -- "$current"))
+  for ((index = 1; index < COMP_CWORD; index++)); do
+    if [[ \${COMP_WORDS[index]} != -* ]]; then
+      command="\${COMP_WORDS[index]}"
+      break
+    fi
+  done
+  COMPREPLY=()
+  case "$command:$previous" in
+    :*) words="${commands.map(({ name }) => name).join(' ')} help --help --version" ;;
+${values.join('\n')}
+  esac
+  if [[ -z $words && $current == -* ]]; then
+    case "$command" in
+${flags.join('\n')}
+    esac
+  fi
+  if [[ -n $words ]]; then
+    while IFS= read -r line; do COMPREPLY+=("$line"); done < <(compgen -W "$words" -- "$current")
   else
-    COMPREPLY=($(compgen -f -- "$current"))
+    compopt -o filenames 2>/dev/null
+    while IFS= read -r line; do COMPREPLY+=("$line"); done < <(compgen -f -- "$current")
   fi
 }
-complete -o filenames -F _airlift airlift
+complete -F _airlift airlift
 `;
 }
 
 function zsh(commands: readonly CommandDefinition[]): string {
-  const list = commands.map(({ name, help }) => `    '${name}:${quote(help)}'`);
+  const list = commands.map(({ name, help }) => `    '${name}:${quote(help).replaceAll(':', '\\:')}'`);
   const cases = commands.map((command) => {
-    const flags = Object.entries(command.flags).map(([name, flag]) => {
-      const value =
-        flag.type === 'switch' ? '' : flag.type === 'choice' ? `:value:(${flag.of.join(' ')})` : ':value:_files';
-      return `        '--${name}[${quote(flag.help).replaceAll(/[[\]:]/g, ' ')}]${value}'`;
+    const flags = flagsOf(command).map(([name, flag]) => {
+      const help = quote(flag.help).replaceAll(/[[\]:]/g, ' ');
+      const repeated = flag.type === 'list' ? '*' : '';
+      const specification = `'[${help}]${zshValue(flag)}'`;
+      return flag.short
+        ? `        '(-${flag.short} --${name})'{-${flag.short},--${name}}${specification}`
+        : `        '${repeated}'--${name}${specification}`;
     });
     const values = valuesOf(command);
     const rest = values === undefined ? "        '*:file:_files'" : `        '1:value:(${values.join(' ')})'`;
@@ -76,6 +96,7 @@ function zsh(commands: readonly CommandDefinition[]): string {
   });
   return `#compdef airlift
 # zsh completion for airlift; load it with: source <(airlift completion zsh)
+# or keep it as _airlift in a folder of $fpath
 _airlift() {
   local -a commands
   commands=(
@@ -91,28 +112,33 @@ ${cases.join('\n')}
     esac
   fi
 }
-compdef _airlift airlift
+if [[ $funcstack[1] == _airlift ]]; then _airlift "$@"; else compdef _airlift airlift; fi
 `;
+}
+
+function zshValue(flag: Flag): string {
+  if (flag.type === 'switch') return '';
+  return flag.type === 'choice' ? `:value:(${flag.of.join(' ')})` : ':value:_files';
 }
 
 function fish(commands: readonly CommandDefinition[]): string {
   const names = commands.map(({ name }) => name).join(' ');
-  const lines = commands.flatMap((command) => [
-    `complete -c airlift -n 'not __fish_seen_subcommand_from ${names}' -f -a ${command.name} -d '${quote(command.help)}'`,
-    ...Object.entries(command.flags).map(([name, flag]) => {
-      const value = flag.type === 'switch' ? '' : flag.type === 'choice' ? ` -x -a '${flag.of.join(' ')}'` : ' -r';
-      const short = flag.short === undefined ? '' : ` -s ${flag.short}`;
-      return `complete -c airlift -n '__fish_seen_subcommand_from ${command.name}' -l ${name}${short}${value} -d '${quote(flag.help)}'`;
-    }),
-    ...(valuesOf(command) === undefined
-      ? []
-      : [
-          `complete -c airlift -n '__fish_seen_subcommand_from ${command.name}' -f -a '${valuesOf(command)?.join(' ')}'`,
-        ]),
-  ]);
+  const lines = commands.flatMap((command) => {
+    const complete = `complete -c airlift -n '__fish_seen_subcommand_from ${command.name}'`;
+    const values = valuesOf(command);
+    return [
+      `complete -c airlift -n 'not __fish_seen_subcommand_from ${names}' -f -a ${command.name} -d '${quote(command.help)}'`,
+      ...flagsOf(command).map(([name, flag]) => {
+        const value = flag.type === 'switch' ? '' : flag.type === 'choice' ? ` -x -a '${flag.of.join(' ')}'` : ' -r';
+        return `${complete} -l ${name}${flag.short ? ` -s ${flag.short}` : ''}${value} -d '${quote(flag.help)}'`;
+      }),
+      ...(values === undefined ? [] : [`${complete} -f -a '${values.join(' ')}'`]),
+    ];
+  });
   return `# fish completion for airlift; load it with: airlift completion fish | source\n${lines.join('\n')}\n`;
 }
 
+/** For text inside single quotes, which has no escape for its own quote in all three shells. */
 function quote(text: string): string {
   return text.replaceAll("'", '’');
 }

@@ -12,6 +12,8 @@ export interface CommandDefinition<F extends Flags = Flags> {
   readonly flags: F;
   /** Whole command lines with what they do. */
   readonly examples: readonly (readonly [command: string, does: string])[];
+  /** The same command line continues what was interrupted. */
+  readonly isResumable?: boolean;
   run(call: CommandCall<F>): Promise<ExitCode>;
 }
 
@@ -67,7 +69,7 @@ export interface CommandCall<F extends Flags = Flags> {
   readonly signal: AbortSignal;
 }
 
-/** Ties the types of a command's flags to its run function. */
+/** Ties the types of a command's flags to its run function; run-cli.ts reads exactly these flags before it calls that. */
 export function defineCommand<const F extends Flags>(definition: CommandDefinition<F>): CommandDefinition {
   return definition as unknown as CommandDefinition;
 }

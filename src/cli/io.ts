@@ -1,3 +1,6 @@
+import { ProblemError } from '../domain/problems.ts';
+import type { CallOptions } from '../lib/call-options.ts';
+
 /** Everything the command line prints and asks. Results go to stdout, progress and remarks to stderr. */
 export interface Io {
   /** A result; ends with a line break unless empty. */
@@ -12,10 +15,20 @@ export interface Io {
   readonly isTerminal: boolean;
   readonly columns: number;
   readonly paint: Paint;
-  /** Asks on the terminal; undefined where there is nobody to ask. */
-  ask?(question: string): Promise<string>;
+  /** Asks on the terminal; absent where there is nobody to ask. */
+  ask?(question: string, options?: CallOptions): Promise<string>;
   /** Like `ask`, without showing what is typed. */
-  askSecret?(question: string): Promise<string>;
+  askSecret?(question: string, options?: CallOptions): Promise<string>;
+}
+
+/** Waits for an answer. @throws ProblemError `Interrupted` when the user presses Ctrl-C instead, which Node tells as an AbortError */
+export async function waitForAnswer(answer: Promise<string>): Promise<string> {
+  try {
+    return await answer;
+  } catch (cause) {
+    if (!(cause instanceof Error) || cause.name !== 'AbortError') throw cause;
+    throw new ProblemError('Interrupted', 'stopped by Ctrl-C at a question', { cause });
+  }
 }
 
 /** Colours, or nothing where they do not belong. */
@@ -30,6 +43,7 @@ export interface Paint {
 const plain = (text: string) => text;
 export const noPaint: Paint = { bold: plain, dim: plain, red: plain, yellow: plain, green: plain };
 
+/** ECMA-48 SGR. */
 export const ansiPaint: Paint = {
   bold: wrap(1, 22),
   dim: wrap(2, 22),

@@ -1,7 +1,9 @@
-import type { PlanOptions } from '../app/plan-import.ts';
-import { ProblemError } from '../domain/problems.ts';
-import type { CommandCall, Flags } from './define-command.ts';
+import type { OpenSource } from '../app/platforms.ts';
+import { isProblem } from '../domain/problems.ts';
+import type { CommandCall, Flags, Positional } from './define-command.ts';
+import { waitForAnswer } from './io.ts';
 import type { SourceOptions } from './services.ts';
+import { UsageError } from './usage-error.ts';
 
 export const outputFlag = {
   output: {
@@ -12,6 +14,11 @@ export const outputFlag = {
     help: 'How the result is written',
   },
 } as const satisfies Flags;
+
+export const sourcePositional: Positional = {
+  name: 'source',
+  help: 'An .ova, an .ovf, a folder with one, a disk image, or an http(s) address of an .ova',
+};
 
 /** How to reach and trust a source. */
 export const sourceFlags = {
@@ -35,100 +42,42 @@ export const sourceFlags = {
   },
 } as const satisfies Flags;
 
-/** What the machine will be on the target. */
-export const mappingFlags = {
-  name: {
-    type: 'text',
-    placeholder: 'name',
-    help: "Name on the target; made from the machine's own name unless given",
-  },
-  namespace: { type: 'text', placeholder: 'name', help: 'Namespace written into the manifest' },
-  network: {
-    type: 'list',
-    placeholder: 'source=namespace/name',
-    help: 'Counterpart of a network: a NetworkAttachmentDefinition, or "pod"; may be repeated',
-  },
-  'disk-bus': {
-    type: 'choice',
-    of: ['virtio', 'sata', 'scsi'],
-    help: 'Bus of all disks, instead of the one chosen for each',
-  },
-  'boot-doubt': {
-    type: 'choice',
-    of: ['warn', 'block'],
-    default: 'warn',
-    help: 'What to do when it is doubtful that the guest starts on its new disk bus',
-  },
-  'storage-class': { type: 'text', placeholder: 'name', help: 'StorageClass written into the manifest' },
-} as const satisfies Flags;
+type SourceCall = Pick<CommandCall<typeof sourceFlags>, 'flags' | 'services' | 'io' | 'signal'>;
 
-type SourceCall = CommandCall<typeof sourceFlags>;
-
-export async function readSourceOptions({
-  flags,
-  services,
-}: Pick<SourceCall, 'flags' | 'services'>): Promise<SourceOptions> {
-  const passwordFile = flags['password-file'];
-  const caFiles = flags['signature-ca'];
-  return {
-    user: flags.user,
-    password:
-      passwordFile === undefined
-        ? services.passwordFromEnvironment
-        : firstLine(await services.readTextFile(passwordFile)),
-    caPem: flags.ca === undefined ? undefined : await services.readTextFile(flags.ca),
-    insecure: flags.insecure,
-    deployment: flags.deployment,
-    signatureCaPem: await Promise.all(caFiles.map((file) => services.readTextFile(file))),
-  };
-}
-
-/** Opens the source; where the server asks for a password and somebody is there to type it, asks once. */
-export async function openSource(call: SourceCall, location: string) {
+/** Opens the source; where the server asks for credentials, none were given and somebody is there to type them, asks once. */
+export async function openSource(call: SourceCall, location: string): Promise<OpenSource> {
   const options = await readSourceOptions(call);
   const { services, io, signal } = call;
   try {
     return await services.openSource(location, { ...options, signal });
   } catch (error) {
-    const mayAsk =
-      error instanceof ProblemError &&
-      error.code === 'SourceAuthRequired' &&
-      options.password === undefined &&
-      io.askSecret;
-    if (!mayAsk) throw error;
-    const password = await io.askSecret?.(`Password${options.user === undefined ? '' : ` of ${options.user}`}: `);
-    return services.openSource(location, { ...options, password, signal });
+    const mayAsk = isProblem(error, 'SourceAuthRequired') && options.password === undefined;
+    if (!mayAsk || io.ask === undefined || io.askSecret === undefined) throw error;
+    const user = options.user ?? (hasUser(location) ? undefined : await waitForAnswer(io.ask('User: ', { signal })));
+    const password = await waitForAnswer(io.askSecret('Password: ', { signal }));
+    return services.openSource(location, { ...options, user, password, signal });
   }
 }
 
-export function readMapping({
-  flags,
-}: Pick<CommandCall<typeof mappingFlags>, 'flags'>): Pick<PlanOptions, 'targetName' | 'mapping'> {
+async function readSourceOptions({ flags, services }: SourceCall): Promise<SourceOptions> {
+  const passwordFile = flags['password-file'];
   return {
-    targetName: flags.name,
-    mapping: {
-      networks: new Map(flags.network.map(parseNetwork)),
-      bootDoubt: flags['boot-doubt'],
-      ...(flags.namespace === undefined ? {} : { namespace: flags.namespace }),
-      ...(flags['disk-bus'] === undefined ? {} : { diskBus: flags['disk-bus'] }),
-      ...(flags['storage-class'] === undefined ? {} : { storageClassName: flags['storage-class'] }),
-    },
+    user: flags.user,
+    password:
+      passwordFile === undefined ? services.passwordFromEnvironment : await readPassword(passwordFile, services),
+    caPem: flags.ca === undefined ? undefined : await services.readTextFile(flags.ca),
+    insecure: flags.insecure,
+    deployment: flags.deployment,
+    signatureCaPem: await Promise.all(flags['signature-ca'].map((file) => services.readTextFile(file))),
   };
 }
 
-/** A mistake in how the command was called. */
-export class UsageError extends Error {}
-
-function parseNetwork(text: string): [string, string] {
-  // The source's name may hold "=", a Kubernetes name cannot.
-  const at = text.lastIndexOf('=');
-  if (at <= 0 || at === text.length - 1)
-    throw new UsageError(
-      `--network wants "<source network>=<namespace>/<name>" or "<source network>=pod", not "${text}"`,
-    );
-  return [text.slice(0, at), text.slice(at + 1)];
+async function readPassword(file: string, services: SourceCall['services']): Promise<string> {
+  const [first = ''] = (await services.readTextFile(file)).split(/\r?\n/, 1);
+  if (first === '') throw new UsageError(`the first line of ${file} is empty; it should be the password`);
+  return first;
 }
 
-function firstLine(text: string): string {
-  return text.split(/\r?\n/, 1)[0] ?? '';
+function hasUser(location: string): boolean {
+  return Boolean(URL.parse(location)?.username);
 }

@@ -11,25 +11,28 @@ export interface TargetUrl {
 
 const FORMATS = ['qcow2', 'raw'] as const;
 const COMPRESSIONS = ['none', 'zstd'] as const;
+const OPTIONS = ['format', 'compression'];
 
 /** `dir:<folder>?format=qcow2|raw&compression=zstd`. @throws ProblemError `TargetKindUnsupported` */
 export function parseTargetUrl(text: string): TargetUrl {
   const [scheme, rest] = splitOnce(text, ':');
-  if (rest === undefined || scheme !== 'dir') {
-    throw new ProblemError('TargetKindUnsupported', `"${text}" is not a target; the only kind so far is dir:<folder>`);
-  }
+  if (rest === undefined) throw refuse(`"${text}" is no target; for a folder of that name write dir:${text}`);
+  if (scheme !== 'dir') throw refuse(`"${scheme}:" is no kind of target; the only one so far is dir:<folder>`);
   const [folder = '', query = ''] = splitOnce(rest, '?');
-  if (folder === '') throw new ProblemError('TargetKindUnsupported', `"${text}" names no folder`);
+  if (folder === '') throw refuse(`"${text}" names no folder`);
+  // Shells leave a ~ behind a colon alone, and a folder called "~" is not what anybody wants.
+  if (/^~(\/|$)/.test(folder))
+    throw refuse(`"${folder}" is not expanded behind dir:; write dir:$HOME${folder.slice(1)}`);
+
   const options = new URLSearchParams(query);
   for (const key of options.keys()) {
-    if (key !== 'format' && key !== 'compression') {
-      throw new ProblemError('TargetKindUnsupported', `dir: has no option "${key}"; there are format and compression`);
-    }
+    if (!OPTIONS.includes(key)) throw refuse(`dir: has no option "${key}"; there are ${OPTIONS.join(' and ')}`);
+    if (options.getAll(key).length > 1) throw refuse(`"${text}" gives ${key} more than once`);
   }
   const format = choose(options, 'format', FORMATS);
   const compression = choose(options, 'compression', COMPRESSIONS);
   if (format === 'raw' && compression !== 'none')
-    throw new ProblemError('TargetKindUnsupported', 'raw disks cannot be compressed');
+    throw refuse('raw disks cannot be compressed; leave out one of the two');
   return { dir: { folder, format, compression } };
 }
 
@@ -38,7 +41,11 @@ function choose<T extends string>(options: URLSearchParams, key: string, values:
   if (asked === null) return values[0];
   const value = values.find((each) => each === asked);
   if (value !== undefined) return value;
-  throw new ProblemError('TargetKindUnsupported', `dir: has no ${key} "${asked}"; there are ${values.join(' and ')}`);
+  throw refuse(`dir: has no ${key} "${asked}"; there are ${values.join(' and ')}`);
+}
+
+function refuse(detail: string): ProblemError {
+  return new ProblemError('TargetKindUnsupported', detail);
 }
 
 function splitOnce(text: string, separator: string): readonly [string, string | undefined] {

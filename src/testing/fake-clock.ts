@@ -19,3 +19,11 @@ export class FakeClock implements Clock {
     this.ms += ms;
   }
 }
+
+/** Time passes with every look, so that whatever is due after seconds is due all the time. */
+export class HurriedClock extends FakeClock {
+  override monotonicMs(): number {
+    this.ms += 1_000;
+    return this.ms;
+  }
+}

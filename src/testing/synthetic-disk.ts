@@ -1,6 +1,6 @@
-import { deflateSync } from 'node:zlib';
+import { deflateSync, inflateSync } from 'node:zlib';
 import { BLOCK_BYTES, leafCount, leafOf } from '../domain/digest-layout.ts';
-import type { DiskReader, EncodedPiece, EncodedRange, RangesOptions } from '../ports/disk-reader.ts';
+import type { DecodePiece, DiskReader, EncodedPiece, EncodedRange, RangesOptions } from '../ports/disk-reader.ts';
 import type { ExpectedDigest, ImageFile } from '../ports/image-file.ts';
 import { MemoryImageFile } from './memory-image-file.ts';
 import { randomBelow, seededRandom } from './random.ts';
@@ -50,6 +50,13 @@ export function buildSyntheticDisk(options: {
   parts.push(Buffer.from('trailer'));
   return { content, image: Buffer.concat(parts), pieces };
 }
+
+/** Decodes what buildSyntheticDisk encoded. */
+export const decodeSynthetic: DecodePiece = (_piece, encoded, out) => {
+  const bytes = inflateSync(encoded);
+  out.set(bytes);
+  return bytes.length;
+};
 
 /** Reads a synthetic disk as a format reader would: with a map, so that each leaf closes with its last piece. */
 export function syntheticReader(

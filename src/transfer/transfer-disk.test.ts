@@ -1,34 +1,21 @@
 import { createHash } from 'node:crypto';
-import { inflateSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { LEAF_BYTES } from '../domain/digest-layout.ts';
 import { ProblemError } from '../domain/problems.ts';
 import type { DecodePiece } from '../ports/disk-reader.ts';
 import type { ExpectedDigest } from '../ports/image-file.ts';
 import type { DiskProgress, TransferOptions } from '../ports/transfer.ts';
-import { FakeClock } from '../testing/fake-clock.ts';
+import { HurriedClock } from '../testing/fake-clock.ts';
 import { MemoryImageFile } from '../testing/memory-image-file.ts';
 import { MemoryMachineTarget } from '../testing/memory-target.ts';
-import { buildSyntheticDisk, type SyntheticDisk, syntheticReader } from '../testing/synthetic-disk.ts';
+import { buildSyntheticDisk, decodeSynthetic, type SyntheticDisk, syntheticReader } from '../testing/synthetic-disk.ts';
 import { MAX_CHECKPOINT_BYTES } from './checkpoint.ts';
 import { loadLibcryptoHashes } from './libcrypto-hashes.ts';
 import { measureRead } from './measure-read.ts';
 import { nodeHashes } from './stored-digest.ts';
 import { transferDisk } from './transfer-disk.ts';
 
-const decode: DecodePiece = (_piece, encoded, out) => {
-  const bytes = inflateSync(encoded);
-  out.set(bytes);
-  return bytes.length;
-};
-/** Time passes with every look, so that checkpoints are taken often. */
-class HurriedClock extends FakeClock {
-  override monotonicMs(): number {
-    this.ms += 1_000;
-    return this.ms;
-  }
-}
-const parts = { decode, hashes: loadLibcryptoHashes() ?? nodeHashes, clock: new HurriedClock() };
+const parts = { decode: decodeSynthetic, hashes: loadLibcryptoHashes() ?? nodeHashes, clock: new HurriedClock() };
 const options = (target: MemoryMachineTarget, more: Partial<TransferOptions> = {}): TransferOptions => ({
   target,
   index: 0,
@@ -151,7 +138,7 @@ describe('transferDisk', () => {
     const decoded: number[] = [];
     const counting = {
       ...parts,
-      decode: (...call: Parameters<DecodePiece>) => decoded.push(call[0].offset) && decode(...call),
+      decode: (...call: Parameters<DecodePiece>) => decoded.push(call[0].offset) && decodeSynthetic(...call),
     };
     await transferDisk(counting, syntheticReader(disk), options(target));
     expect(decoded.length).toBeGreaterThan(0);

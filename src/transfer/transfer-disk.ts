@@ -4,14 +4,9 @@ import type { DecodePiece, DiskReader, EncodedPiece } from '../ports/disk-reader
 import type { DiskWriter } from '../ports/disk-writer.ts';
 import type { DiskProgress, DiskResult, StoredDigestResult, TransferOptions } from '../ports/transfer.ts';
 import { BlockAssembler } from './block-assembler.ts';
-import {
-  type Checkpoint,
-  decodeCheckpoint,
-  encodeCheckpoint,
-  subtreesForCheckpoint,
-  subtreesFromCheckpoint,
-} from './checkpoint.ts';
+import { type Checkpoint, encodeCheckpoint, subtreesForCheckpoint, subtreesFromCheckpoint } from './checkpoint.ts';
 import { DigestTree } from './digest-tree.ts';
+import { checkpointKey, findEarlierRun } from './earlier-run.ts';
 import { type FetchedRange, fetchRanges } from './fetch-ranges.ts';
 import { ManifestDigests } from './manifest-digests.ts';
 import { readAhead } from './read-ahead.ts';
@@ -44,7 +39,7 @@ export async function transferDisk(
   options: TransferOptions,
 ): Promise<DiskResult> {
   const { target, index, verify, signal } = options;
-  const earlier = await loadCheckpoint(reader, options);
+  const earlier = await findEarlierRun(reader, options);
   if (earlier?.result !== undefined) return earlier.result;
   if (earlier === undefined) await target.discardDisk(index);
 
@@ -59,40 +54,6 @@ export async function transferDisk(
   return transfer.complete(storedDigests, verified);
 }
 
-async function loadCheckpoint(reader: DiskReader, options: TransferOptions): Promise<Checkpoint | undefined> {
-  const bytes = await options.target.loadState(stateKey(options.index));
-  if (bytes === undefined) return undefined;
-  const checkpoint = decodeCheckpoint(bytes);
-  if (checkpoint === undefined) {
-    options.onRemark?.(`the checkpoint of disk ${options.index} is damaged; the disk is copied from its start`);
-    return undefined;
-  }
-  const { target, index } = options;
-  if (checkpoint.fileName !== target.diskFileName(index)) {
-    throw new ProblemError(
-      'PlanChanged',
-      `the earlier run wrote ${checkpoint.fileName}; this one would write ${target.diskFileName(index)}`,
-    );
-  }
-  if (!(await target.hasDisk(index))) {
-    options.onRemark?.(`${checkpoint.fileName} is gone since the earlier run; the disk is copied from its start`);
-    return undefined;
-  }
-  if (checkpoint.contentId !== reader.contentId) {
-    throw new ProblemError(
-      'SourceChanged',
-      `disk ${options.index} was begun from "${checkpoint.contentId}" and is now "${reader.contentId}"`,
-    );
-  }
-  if (checkpoint.isHashing !== (options.verify === 'readback')) {
-    throw new ProblemError(
-      'PlanChanged',
-      `disk ${options.index} was begun with --verify ${checkpoint.isHashing ? 'readback' : 'none'}`,
-    );
-  }
-  return checkpoint;
-}
-
 async function refuseChangedSource(reader: DiskReader, signal: AbortSignal | undefined): Promise<void> {
   const now = await reader.readContentId({ signal });
   if (now === reader.contentId) return;
@@ -102,10 +63,6 @@ async function refuseChangedSource(reader: DiskReader, signal: AbortSignal | und
 /** An interruption may be continued; so may whatever passes by itself. A disk that is wrong may not. */
 function isWorthContinuing(error: unknown): boolean {
   return !isProblem(error) || error.code === 'Interrupted' || error.problem.retry !== 'never';
-}
-
-function stateKey(index: number): string {
-  return `disk-${index}`;
 }
 
 class DiskTransfer {
@@ -246,7 +203,10 @@ class DiskTransfer {
       verifyMs: this.#verifyMs,
       resumes: checkpoint.resumes,
     };
-    await this.#options.target.saveState(stateKey(this.#options.index), encodeCheckpoint({ ...checkpoint, result }));
+    await this.#options.target.saveState(
+      checkpointKey(this.#options.index),
+      encodeCheckpoint({ ...checkpoint, result }),
+    );
     this.#progress('done', this.#copiedBytes, this.#copiedBytes);
     return result;
   }
@@ -285,7 +245,7 @@ class DiskTransfer {
   async #saveCheckpoint(): Promise<void> {
     await this.#assembler.settle();
     await this.#writer.flush();
-    await this.#options.target.saveState(stateKey(this.#options.index), encodeCheckpoint(this.#checkpoint()));
+    await this.#options.target.saveState(checkpointKey(this.#options.index), encodeCheckpoint(this.#checkpoint()));
   }
 
   #checkpoint(): Checkpoint {

@@ -1,7 +1,7 @@
 import { renderCompletion, SHELLS } from '../completion.ts';
 import { type CommandDefinition, defineCommand } from '../define-command.ts';
 import { ExitCode } from '../exit-code.ts';
-import { UsageError } from '../shared-flags.ts';
+import { UsageError } from '../usage-error.ts';
 
 /** @param commands all commands, this one included once they are all made */
 export function createCompletionCommand(commands: () => readonly CommandDefinition[]): CommandDefinition {

@@ -4,12 +4,18 @@ import type { OpenSource, OpenTarget } from '../../app/platforms.ts';
 import { isBlocker } from '../../domain/finding.ts';
 import { type CommandCall, defineCommand } from '../define-command.ts';
 import { ExitCode } from '../exit-code.ts';
+import { waitForAnswer } from '../io.ts';
+import { findUnusedNetworks, mappingFlags, readMapping } from '../mapping-flags.ts';
+import { printable } from '../printable.ts';
 import { renderData } from '../render/data.ts';
 import { renderFindings } from '../render/findings.ts';
-import { renderOutcome } from '../render/outcome.ts';
+import { renderOutcomes } from '../render/outcome.ts';
 import { ProgressView } from '../render/progress.ts';
-import { mappingFlags, openSource, outputFlag, readMapping, sourceFlags, UsageError } from '../shared-flags.ts';
-import { parseTargetUrl } from '../target-url.ts';
+import { type FinishedImport, importsShape } from '../render/shapes.ts';
+import { openSource, outputFlag, sourceFlags, sourcePositional } from '../shared-flags.ts';
+import { parseTargetUrl, type TargetUrl } from '../target-url.ts';
+import { UsageError } from '../usage-error.ts';
+import { findFinishedImport } from './finished-import.ts';
 
 const flags = {
   to: {
@@ -38,7 +44,7 @@ export const importCommand = defineCommand({
   name: 'import',
   help: 'Import machines: copy, verify and describe them. Run the same command again after an interruption and it continues.',
   positionals: [
-    { name: 'source', help: 'An .ova, an .ovf, a folder with one, a disk image, or an http(s) address of an .ova' },
+    sourcePositional,
     {
       name: 'machine',
       help: 'Names or ids of machines; needed when there are several',
@@ -55,40 +61,111 @@ export const importCommand = defineCommand({
     ],
     ['airlift import pack.ova web db --to dir:./out', 'two machines of a collection'],
   ],
+  isResumable: true,
   async run(call) {
     const { positionals, services, io } = call;
     const [location = '', ...named] = positionals;
-    await using target = await services.openTarget(parseTargetUrl(call.flags.to));
+    const mapping = readMapping(call);
+    const targetUrl = parseTargetUrl(call.flags.to);
+    if (call.flags.all && named.length > 0) throw new UsageError('--all takes every machine; name none beside it');
+    await using target = await services.openTarget(targetUrl);
     await using source = await openSource(call, location);
+
     const machines = call.flags.all ? await listMachines(source, call) : named.length === 0 ? [undefined] : named;
     if (machines.length > 1 && call.flags.name !== undefined)
       throw new UsageError('--name names one machine; there are several to import');
+    // All plans first: what is in the way of the last machine is told before the first one is copied.
+    const plans: ImportPlan[] = [];
+    for (const machine of machines)
+      plans.push(await services.planImport(source, target, { machine, ...mapping, signal: call.signal }));
+    refuseSameNames(plans);
+    for (const network of findUnusedNetworks(call.flags.network, plans))
+      io.note(`note: no card is on the network "${printable(network)}" that --network names`);
 
-    const outcomes: ImportOutcome[] = [];
-    for (const machine of machines) {
-      const plan = await services.planImport(source, target, { machine, ...readMapping(call), signal: call.signal });
-      const refusal = await refusalOf(plan, call);
-      if (refusal !== undefined) return refusal;
-      outcomes.push(await importOne(source, target, plan, call));
-    }
-    const results = outcomes.map(({ location: place, report }) => ({ location: place, report }));
-    io.print(
-      renderData(results, call.flags.output, () => outcomes.map((outcome) => renderOutcome(outcome, io)).join('\n')),
-    );
-    return ExitCode.ok;
+    const finished = machines.length > 1 ? await findFinished(plans, targetUrl, call) : new Map();
+    const open = plans.filter((plan) => !finished.has(plan));
+    const refusal = await refusalOf(open, call);
+    return refusal ?? (await importAll({ source, target, plans: open, finishedBefore: [...finished.values()], call }));
   },
 });
 
+async function listMachines(source: OpenSource, { signal }: Call): Promise<string[]> {
+  const ids: string[] = [];
+  for await (const { id } of source.listMachines({ signal })) ids.push(id);
+  return ids;
+}
+
+function refuseSameNames(plans: readonly ImportPlan[]): void {
+  for (const [name, group] of Map.groupBy(plans, ({ targetName }) => targetName)) {
+    if (group.length === 1) continue;
+    const machines = group.map(({ machine }) => `"${printable(machine.name)}" (id ${printable(machine.id)})`);
+    throw new UsageError(`${machines.join(' and ')} would both become "${name}"; import one at a time with --name`);
+  }
+}
+
+async function findFinished(plans: readonly ImportPlan[], target: TargetUrl, { services, io }: Call) {
+  const finished = new Map<ImportPlan, FinishedImport>();
+  for (const plan of plans) {
+    const found = await findFinishedImport(plan, target, services);
+    if (found === undefined) continue;
+    finished.set(plan, found);
+    io.note(`${printable(found.machine)} was finished by an earlier run, in ${printable(found.location)}`);
+  }
+  return finished;
+}
+
 /** Blockers stop; warnings are shown, and asked about where somebody is there to answer. */
-async function refusalOf(plan: ImportPlan, { io, flags: given }: Call): Promise<ExitCode | undefined> {
-  const serious = plan.findings.filter(({ severity }) => severity !== 'note');
-  if (serious.length > 0) io.complain(renderFindings(serious, io));
-  if (plan.findings.some(isBlocker)) return ExitCode.blocked;
-  if (serious.length === 0 || given.yes || io.ask === undefined) return undefined;
-  const answer = await io.ask(`Import ${plan.targetName} all the same? [y/N] `);
+async function refusalOf(plans: readonly ImportPlan[], { io, flags: given, signal }: Call) {
+  const told = plans.map((plan) => ({ plan, serious: plan.findings.filter(({ severity }) => severity !== 'note') }));
+  const serious = told.flatMap((each) => each.serious);
+  if (serious.length === 0) return undefined;
+  const isBlocked = serious.some(isBlocker);
+  const mayAsk = !given.yes && io.ask !== undefined;
+  const text = told
+    .filter((each) => each.serious.length > 0)
+    .flatMap(({ plan, serious: own }) => [
+      ...(plans.length > 1 ? [io.paint.bold(printable(plan.machine.name))] : []),
+      renderFindings(own, io),
+    ])
+    .join('\n');
+  if (isBlocked || mayAsk) io.complain(text);
+  else io.note(text);
+  if (isBlocked) {
+    io.complain('Nothing was imported.');
+    return ExitCode.blocked;
+  }
+  if (given.yes || io.ask === undefined) return undefined;
+  const names = plans.map(({ targetName }) => targetName).join(', ');
+  const answer = await waitForAnswer(io.ask(`Import ${names} all the same? [y/N] `, { signal }));
   if (/^y(es)?$/i.test(answer.trim())) return undefined;
-  io.complain('Nothing was done.');
+  io.complain('Nothing was imported.');
   return ExitCode.blocked;
+}
+
+interface Work {
+  readonly source: OpenSource;
+  readonly target: OpenTarget;
+  readonly plans: readonly ImportPlan[];
+  readonly finishedBefore: readonly FinishedImport[];
+  readonly call: Call;
+}
+
+/** One after the other. What was finished is printed also when a later one fails. */
+async function importAll({ source, target, plans, finishedBefore, call }: Work): Promise<ExitCode> {
+  const { io } = call;
+  const outcomes: ImportOutcome[] = [];
+  try {
+    for (const [index, plan] of plans.entries()) {
+      if (plans.length > 1) io.note(`${printable(plan.machine.name)} (${index + 1} of ${plans.length})`);
+      outcomes.push(await importOne(source, target, plan, call));
+    }
+  } finally {
+    if (outcomes.length > 0 || finishedBefore.length > 0) {
+      const text = () => renderOutcomes(outcomes, io);
+      io.print(renderData(importsShape(outcomes, finishedBefore), call.flags.output, text));
+    }
+  }
+  return ExitCode.ok;
 }
 
 async function importOne(source: OpenSource, target: OpenTarget, plan: ImportPlan, call: Call): Promise<ImportOutcome> {
@@ -105,10 +182,4 @@ async function importOne(source: OpenSource, target: OpenTarget, plan: ImportPla
   } finally {
     view.end();
   }
-}
-
-async function listMachines(source: OpenSource, { signal }: Call): Promise<string[]> {
-  const ids: string[] = [];
-  for await (const { id } of source.listMachines({ signal })) ids.push(id);
-  return ids;
 }

@@ -1,8 +1,13 @@
+import { RateMeter } from '../../app/import-progress.ts';
+import type { Clock } from '../../app/platforms.ts';
+import type { VerifyOptions } from '../../app/verify-report.ts';
+import { problems } from '../../domain/problems.ts';
 import { defineCommand } from '../define-command.ts';
 import { ExitCode } from '../exit-code.ts';
 import { renderData } from '../render/data.ts';
 import { renderVerification } from '../render/outcome.ts';
 import { ProgressView } from '../render/progress.ts';
+import { verificationShape } from '../render/shapes.ts';
 import { outputFlag } from '../shared-flags.ts';
 
 export const verifyCommand = defineCommand({
@@ -13,26 +18,35 @@ export const verifyCommand = defineCommand({
   examples: [
     [
       'airlift verify out/app/report.json',
-      'exit 0 when nothing changed, 4 when something did, 5 when something could not be looked at',
+      'exit 0: all the same; 4: something differs; 5: something was not looked at',
     ],
   ],
   async run({ positionals, flags, services, io, clock, signal }) {
     const [path = ''] = positionals;
     const view = new ProgressView(io, clock);
+    let disks: Awaited<ReturnType<typeof services.verifyReport>>;
     try {
-      const results = await services.verifyReport(path, {
-        signal,
-        onProgress: ({ file, doneBytes, totalBytes }) => {
-          const display = { doneBytes, totalBytes, bytesPerSecond: undefined, etaMs: undefined };
-          view.update({ disks: [{ ...display, index: 0, name: file, phase: 'verify' }], overall: display });
-        },
-      });
-      view.end();
-      io.print(renderData(results, flags.output, (each) => renderVerification(each, io)));
-      if (results.some(({ status }) => status === 'different')) return ExitCode.different;
-      return results.some(({ status }) => status === 'unverifiable') ? ExitCode.unknown : ExitCode.ok;
+      disks = await services.verifyReport(path, { signal, onProgress: showProgress(view, clock) });
     } finally {
       view.end();
     }
+    io.print(renderData(verificationShape(disks), flags.output, () => renderVerification(disks, io)));
+    if (disks.some(({ status }) => status === 'different')) {
+      io.complain(`VerificationFailed: ${problems.VerificationFailed.remedy}`);
+      return ExitCode.different;
+    }
+    return disks.some(({ status }) => status === 'unverifiable') ? ExitCode.unknown : ExitCode.ok;
   },
 });
+
+function showProgress(view: ProgressView, clock: Clock): NonNullable<VerifyOptions['onProgress']> {
+  let current: { readonly file: string; readonly meter: RateMeter } | undefined;
+  return ({ file, doneBytes, totalBytes }) => {
+    if (current?.file !== file) current = { file, meter: new RateMeter(clock, doneBytes) };
+    const { meter } = current;
+    meter.update(doneBytes);
+    const etaMs = meter.etaMs(doneBytes, totalBytes);
+    const display = { doneBytes, totalBytes, bytesPerSecond: meter.bytesPerSecond, etaMs };
+    view.update({ disks: [{ ...display, index: 0, name: file, phase: 'verify' }], overall: display });
+  };
+}

@@ -1,6 +1,7 @@
 import { defineCommand } from '../define-command.ts';
 import { ExitCode } from '../exit-code.ts';
 import { renderData } from '../render/data.ts';
+import { renderTable } from '../render/table.ts';
 import { outputFlag } from '../shared-flags.ts';
 
 export const versionCommand = defineCommand({
@@ -10,13 +11,8 @@ export const versionCommand = defineCommand({
   flags: outputFlag,
   examples: [['airlift version', 'for a problem report']],
   async run({ flags, services, io }) {
-    io.print(
-      renderData(services.versions(), flags.output, (versions) =>
-        Object.entries(versions)
-          .map(([name, version]) => `${name.padEnd(16)} ${version}`)
-          .join('\n'),
-      ),
-    );
+    const versions = services.versions();
+    io.print(renderData(versions, flags.output, () => renderTable(Object.entries(versions), io)));
     return ExitCode.ok;
   },
 });

@@ -1,36 +1,80 @@
 import type { ImportOutcome } from '../../app/import-parts.ts';
+import type { DiskReport } from '../../app/import-report.ts';
 import type { DiskVerification } from '../../app/verify-report.ts';
 import { formatBytes, formatDuration } from '../../lib/format-units.ts';
 import type { Io } from '../io.ts';
 import { printable } from '../printable.ts';
+import { renderTable } from './table.ts';
 
-/** What an import did, for people. */
-export function renderOutcome({ location, report }: ImportOutcome, { paint }: Pick<Io, 'paint'>): string {
-  const disks = report.disks.map((disk) => {
-    const manifest = disk.storedDigests.some((each) => each.expected !== undefined) ? ', as its manifest says' : '';
-    const speed =
-      disk.copyMs > 0
-        ? ` in ${formatDuration(disk.copyMs)} (${formatBytes((disk.dataBytes / disk.copyMs) * 1000)}/s)`
-        : '';
-    const proof = disk.digest === undefined ? 'not verified' : `verified in ${formatDuration(disk.verifyMs)}`;
-    return `  ${disk.file}  ${formatBytes(disk.dataBytes)} of data${speed}${manifest}; ${proof}${disk.resumes > 0 ? '; continued after an interruption' : ''}`;
-  });
+const MAX_RANGES = 20;
+/** Below this a time says nothing and a speed lies. */
+const SHORTEST_MS = 100;
+
+/** What an import did and what comes next, for people. */
+export function renderOutcomes(outcomes: readonly ImportOutcome[], io: Pick<Io, 'paint' | 'columns'>): string {
+  const [only, ...others] = outcomes;
+  if (only === undefined) return '';
+  const folder = others.length === 0 ? printable(only.location) : '<folder>';
+  const next = [
+    ['machine.yaml', 'the machine for KubeVirt or Harvester; its first lines say how to bring it into a cluster'],
+    ['report.md', 'what was kept, changed and dropped, and the proof of the copy'],
+  ];
   return [
-    `${paint.green('ok')} ${paint.bold(printable(report.machine.name))} is in ${location}`,
-    ...disks,
-    `  machine.yaml  how to bring it into a cluster; report.md  what was kept, changed and dropped`,
+    ...outcomes.map((outcome) => renderOutcome(outcome, io)),
+    renderTable(next, { columns: io.columns, indent: 2 }),
+    // Not wrapped: it is there to be copied.
+    `  compare again at any time: airlift verify ${folder}/report.json`,
   ].join('\n');
 }
 
+function renderOutcome({ location, report }: ImportOutcome, { paint, columns }: Pick<Io, 'paint' | 'columns'>): string {
+  const verdict =
+    report.verify === 'none' ? paint.yellow('imported, not verified') : paint.green('imported and verified');
+  return [
+    `${paint.bold(printable(report.machine.name))}: ${verdict}`,
+    `  in ${printable(location)}`,
+    renderTable(
+      report.disks.map((disk) => [disk.file, describeDisk(disk)]),
+      { columns, indent: 2 },
+    ),
+  ].join('\n');
+}
+
+function describeDisk(disk: DiskReport): string {
+  const facts = [`${formatBytes(disk.dataBytes)} of data in ${formatBytes(disk.virtualSizeBytes)}`];
+  const speed = formatBytes((disk.dataBytes / disk.copyMs) * 1000);
+  facts.push(disk.copyMs < SHORTEST_MS ? 'copied at once' : `copied in ${formatDuration(disk.copyMs)} (${speed}/s)`);
+  if (disk.digest === undefined) facts.push('not verified');
+  else facts.push(disk.verifyMs < SHORTEST_MS ? 'read back' : `read back in ${formatDuration(disk.verifyMs)}`);
+  if (disk.storedDigests.some(({ expected }) => expected !== undefined)) facts.push('as its manifest says');
+  if (disk.resumes > 0) facts.push(`continued ${disk.resumes === 1 ? 'once' : `${disk.resumes} times`}`);
+  return facts.join(', ');
+}
+
 /** What a comparison found, for people. */
-export function renderVerification(results: readonly DiskVerification[], { paint }: Pick<Io, 'paint'>): string {
+export function renderVerification(
+  results: readonly DiskVerification[],
+  { paint, columns }: Pick<Io, 'paint' | 'columns'>,
+): string {
+  const marks = {
+    identical: paint.green('identical'),
+    different: paint.red('different'),
+    unverifiable: paint.yellow('not verified'),
+  };
   return results
-    .map(({ file, status, differences, reason }) => {
-      if (status === 'identical') return `${paint.green('identical')}     ${printable(file)}`;
-      if (status === 'unverifiable')
-        return `${paint.yellow('not verified')}  ${printable(file)}: ${printable(reason ?? '')}`;
-      const ranges = differences.map(({ offset, length }) => `bytes ${offset} to ${offset + length - 1}`).join(', ');
-      return `${paint.red('different')}     ${printable(file)}: ${ranges}`;
+    .flatMap((result) => {
+      const details = describeVerification(result).map((line) => [line]);
+      const head = `${marks[result.status]}  ${printable(result.file)}`;
+      return details.length === 0 ? [head] : [head, renderTable(details, { columns, indent: 2 })];
     })
     .join('\n');
+}
+
+function describeVerification({ status, differences, reason }: DiskVerification): string[] {
+  if (status === 'unverifiable') return [reason ?? 'it could not be looked at'];
+  const ranges = differences.slice(0, MAX_RANGES).map(({ offset, length }) => {
+    return `bytes ${offset} to ${offset + length - 1} (${formatBytes(length)} at ${formatBytes(offset)})`;
+  });
+  const more = differences.length > ranges.length ? [`and ${differences.length - ranges.length} more ranges`] : [];
+  return [...(reason === undefined ? [] : [reason]), ...ranges, ...more];
 }

@@ -1,58 +1,82 @@
-import type { ImportPlan } from '../../app/import-plan.ts';
+import type { FidelityRow, ImportPlan } from '../../app/import-plan.ts';
 import { formatBytes } from '../../lib/format-units.ts';
 import type { Io } from '../io.ts';
 import { printable } from '../printable.ts';
 import { renderFindings } from './findings.ts';
 import { renderTable } from './table.ts';
+import { wrapText } from './text-width.ts';
 
-/** What an import would do, for people. */
+const VALUE_CHARACTERS = 120;
+
+/** What an import would do, for people: what stands in the way comes last, where the eye is when the text has scrolled. */
 export function renderPlan(plan: ImportPlan, io: Pick<Io, 'paint' | 'columns'>): string {
   const { paint, columns } = io;
+  const rowsOf = (outcome: FidelityRow['outcome']) => plan.mapped.fidelity.filter((row) => row.outcome === outcome);
   const section = (title: string, body: string) => (body === '' ? [] : ['', paint.bold(title), body]);
-  const kept = plan.mapped.fidelity.filter(({ outcome }) => outcome === 'kept');
-  const different = plan.mapped.fidelity.filter(({ outcome }) => outcome !== 'kept');
-  const data = plan.dataBytes === undefined ? 'unknown until it is read' : formatBytes(plan.dataBytes);
+  const size = formatBytes(plan.virtualSizeBytes);
+  const need =
+    plan.dataBytes === undefined
+      ? `unknown until the disks are read, at most ${size}`
+      : `${formatBytes(plan.dataBytes)} of data (${size} as the guest sees it)`;
+  const target = plan.target === undefined ? '' : ` in ${printable(plan.target)}`;
+  const kept = rowsOf('kept').filter((row) => !isAnnotation(row));
+  const noted = rowsOf('kept').filter(isAnnotation);
+  const changed = rowsOf('changed');
+  const dropped = rowsOf('dropped');
   return [
     `${paint.bold(printable(plan.machine.name))} from ${printable(plan.source)}`,
-    `would become ${paint.bold(plan.targetName)}${plan.target === undefined ? '' : ` in ${printable(plan.target)}`}; nothing was changed.`,
-    ...section('Disks', renderTable(['DISK', 'FORMAT', 'SIZE', 'DATA', 'FILE'], plan.disks.map(diskRow), columns)),
-    `Space needed: ${data} of data, ${formatBytes(plan.virtualSizeBytes)} as the guest sees it.`,
+    `would become ${paint.bold(printable(plan.targetName))}${target}. Nothing was changed.`,
     ...section(
-      `Kept (${kept.length})`,
-      renderTable(
-        ['PROPERTY', 'VALUE'],
-        kept.map((row) => [row.property, row.target]),
+      'Disks',
+      renderTable(plan.disks.map(diskRow), {
+        head: ['DISK', 'FORMAT', 'SIZE', 'DATA', 'FILE'],
         columns,
+        indent: 2,
+      }),
+    ),
+    `  Space needed: ${need}`,
+    ...section(`Kept (${kept.length})`, renderTable(kept.map(fidelityCells), { columns, indent: 2 })),
+    ...section(
+      `Kept as annotations (${noted.length})`,
+      renderTable(
+        noted.map(({ property, source }) => [property, shorten(source)]),
+        { columns, indent: 2 },
       ),
     ),
-    ...section(
-      `Changed or dropped (${different.length})`,
-      different.length === 0
-        ? ''
-        : renderTable(
-            ['PROPERTY', 'SOURCE', 'TARGET', 'WHY'],
-            different.map((row) => [
-              shorten(row.property, 34),
-              shorten(row.source, 24),
-              row.outcome === 'dropped' ? '(dropped)' : shorten(row.target, 24),
-              row.reason ?? '',
-            ]),
-            columns,
-          ),
-    ),
+    ...section(`Changed (${changed.length})`, renderReasoned(changed, columns)),
+    ...section(`Dropped (${dropped.length})`, renderReasoned(dropped, columns)),
     ...section('Findings', renderFindings(plan.findings, io)),
   ].join('\n');
 }
 
-function diskRow({ disk, format, virtualSizeBytes, allocation }: ImportPlan['disks'][number]): string[] {
-  const data =
-    allocation.kind === 'unknown'
-      ? '?'
-      : `${allocation.kind === 'known' ? 'about ' : ''}${formatBytes(allocation.bytes)}`;
-  return [disk.name, format ?? '?', formatBytes(virtualSizeBytes), data, disk.fileName ?? '(empty)'];
+/** Which annotation it is tells only the machine-readable output: the keys are long and say little. */
+function isAnnotation({ target }: FidelityRow): boolean {
+  return target.startsWith('annotation ');
 }
 
-function shorten(text: string, width: number): string {
+/** Rows of one reason stand together, the reason below them. */
+function renderReasoned(rows: readonly FidelityRow[], columns: number): string {
+  const groups = Map.groupBy(rows, (row) => row.reason ?? '');
+  return [...groups]
+    .flatMap(([reason, group]) => [
+      renderTable(group.map(fidelityCells), { columns, indent: 2 }),
+      ...wrapText(printable(reason), columns - 6).map((line) => `      ${line}`),
+    ])
+    .join('\n');
+}
+
+function fidelityCells({ property, source, target, outcome }: FidelityRow): string[] {
+  const value = shorten(source) || '(none)';
+  return [property, outcome === 'dropped' || source === target ? value : `${value} -> ${shorten(target)}`];
+}
+
+function diskRow({ disk, format, virtualSizeBytes, allocation }: ImportPlan['disks'][number]): string[] {
+  const estimate = allocation.kind === 'known' ? 'about ' : '';
+  const data = allocation.kind === 'unknown' ? '?' : `${estimate}${formatBytes(allocation.bytes)}`;
+  return [disk.name, format ?? '?', formatBytes(virtualSizeBytes), data, disk.fileName ?? '(created empty)'];
+}
+
+function shorten(text: string): string {
   const shown = printable(text);
-  return shown.length <= width ? shown : `${shown.slice(0, width - 1)}…`;
+  return shown.length <= VALUE_CHARACTERS ? shown : `${shown.slice(0, VALUE_CHARACTERS)}...`;
 }

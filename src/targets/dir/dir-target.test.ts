@@ -1,31 +1,18 @@
-import { inflateSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { LEAF_BYTES } from '../../domain/digest-layout.ts';
 import { openQcow2Image } from '../../formats/qcow2/qcow2-image.ts';
-import type { DecodePiece } from '../../ports/disk-reader.ts';
 import { collect } from '../../testing/collect.ts';
-import { FakeClock } from '../../testing/fake-clock.ts';
+import { HurriedClock } from '../../testing/fake-clock.ts';
 import { LossyStorage } from '../../testing/lossy-storage.ts';
 import { MemoryStorageFile } from '../../testing/memory-storage.ts';
 import { seededRandom } from '../../testing/random.ts';
-import { buildSyntheticDisk, syntheticReader } from '../../testing/synthetic-disk.ts';
+import { buildSyntheticDisk, decodeSynthetic, syntheticReader } from '../../testing/synthetic-disk.ts';
 import { loadLibcryptoHashes } from '../../transfer/libcrypto-hashes.ts';
 import { nodeHashes } from '../../transfer/stored-digest.ts';
 import { transferDisk } from '../../transfer/transfer-disk.ts';
 import { openDirTarget } from './dir-target.ts';
 
-const decode: DecodePiece = (_piece, encoded, out) => {
-  const bytes = inflateSync(encoded);
-  out.set(bytes);
-  return bytes.length;
-};
-class HurriedClock extends FakeClock {
-  override monotonicMs(): number {
-    this.ms += 1_000;
-    return this.ms;
-  }
-}
-const parts = { decode, hashes: loadLibcryptoHashes() ?? nodeHashes, clock: new HurriedClock() };
+const parts = { decode: decodeSynthetic, hashes: loadLibcryptoHashes() ?? nodeHashes, clock: new HurriedClock() };
 const disk = buildSyntheticDisk({ virtualSizeBytes: 3 * LEAF_BYTES + 1024, density: 0.3, pieceBytes: 65_536 });
 const documents = [{ name: 'report.json', text: '{}' }];
 class PowerCut extends Error {}
