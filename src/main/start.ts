@@ -6,6 +6,8 @@ import { writeStreamOptimized } from '../formats/vmdk/stream-optimized-writer.ts
 
 const DATA_FOLDER = 'airlift-data';
 
+process.env.AIRLIFT_PROGRAM_NAME = 'npm start --';
+
 if (process.argv.length === 2) process.argv.push(...(await prepareSample()));
 await import('./cli.ts');
 if (process.exitCode === 0 && process.argv.includes(join(DATA_FOLDER, `${SAMPLE_NAME}.ova`))) sayWhatNext();

@@ -171,6 +171,8 @@ async function importAll({ source, target, plans, finishedBefore, call }: Work):
 async function importOne(source: OpenSource, target: OpenTarget, plan: ImportPlan, call: Call): Promise<ImportOutcome> {
   const { services, io, clock, signal } = call;
   const view = new ProgressView(io, clock);
+  const announce = () => view.remark('stopping cleanly; press Ctrl-C again to stop at once');
+  signal.addEventListener('abort', announce, { once: true });
   try {
     return await services.importMachine(source, target, plan, {
       verify: call.flags.verify,
@@ -180,6 +182,7 @@ async function importOne(source: OpenSource, target: OpenTarget, plan: ImportPla
       onRemark: (remark) => view.remark(remark),
     });
   } finally {
+    signal.removeEventListener('abort', announce);
     view.end();
   }
 }

@@ -40,7 +40,7 @@ export const planCommand = defineCommand({
     const targetUrl = flags.to === undefined ? undefined : parseTargetUrl(flags.to);
     await using source = await openSource(call, location);
     await using target = targetUrl === undefined ? undefined : await services.openTarget(targetUrl);
-    const plan = await services.planImport(source, target, { machine, ...mapping, signal });
+    const plan = await services.planImport(source, target, { machine, ...mapping, wantsEstimate: true, signal });
     io.print(renderData(planShape(plan), flags.output, () => renderPlan(plan, io)));
     for (const network of findUnusedNetworks(flags.network, [plan]))
       io.note(`note: no card is on the network "${printable(network)}" that --network names`);

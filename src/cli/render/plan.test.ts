@@ -92,6 +92,7 @@ test('the shape of a plan, for scripts', () => {
     'disks',
     'dataBytes',
     'virtualSizeBytes',
+    'estimatedMs',
     'hardware',
     'fidelity',
     'findings',

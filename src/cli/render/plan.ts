@@ -1,5 +1,5 @@
 import type { FidelityRow, ImportPlan } from '../../app/import-plan.ts';
-import { formatBytes } from '../../lib/format-units.ts';
+import { formatBytes, formatDuration } from '../../lib/format-units.ts';
 import type { Io } from '../io.ts';
 import { printable } from '../printable.ts';
 import { renderFindings } from './findings.ts';
@@ -35,6 +35,7 @@ export function renderPlan(plan: ImportPlan, io: Pick<Io, 'paint' | 'columns'>):
       }),
     ),
     `  Space needed: ${need}`,
+    ...timeLines(plan),
     ...section(`Kept (${kept.length})`, renderTable(kept.map(fidelityCells), { columns, indent: 2 })),
     ...section(
       `Kept as annotations (${noted.length})`,
@@ -68,6 +69,14 @@ function renderReasoned(rows: readonly FidelityRow[], columns: number): string {
 function fidelityCells({ property, source, target, outcome }: FidelityRow): string[] {
   const value = shorten(source) || '(none)';
   return [property, outcome === 'dropped' || source === target ? value : `${value} -> ${shorten(target)}`];
+}
+
+function timeLines({ estimatedMs, dataBytes }: ImportPlan): string[] {
+  if (estimatedMs === undefined || dataBytes === undefined || estimatedMs === 0) return [];
+  const speed = `${formatBytes((dataBytes / estimatedMs) * 1000)}/s`;
+  return [
+    `  Time to copy: about ${formatDuration(estimatedMs)}, if the target keeps up with the ${speed} that the source gives`,
+  ];
 }
 
 function diskRow({ disk, format, virtualSizeBytes, allocation }: ImportPlan['disks'][number]): string[] {

@@ -21,7 +21,8 @@ export function inspectionShape(machines: readonly InspectedMachine[]): object {
 
 /** The machine itself is what `inspect` shows. */
 export function planShape(plan: ImportPlan): object {
-  const { source, target, machine, targetName, mapped, disks, dataBytes, virtualSizeBytes, findings } = plan;
+  const { source, target, machine, targetName, mapped, disks, dataBytes, virtualSizeBytes, estimatedMs, findings } =
+    plan;
   return {
     source,
     target,
@@ -38,6 +39,7 @@ export function planShape(plan: ImportPlan): object {
     })),
     dataBytes,
     virtualSizeBytes,
+    estimatedMs,
     hardware: mapped.hardware,
     fidelity: mapped.fidelity,
     findings: findings.map(findingShape),

@@ -43,18 +43,25 @@ export function parseNics(items: readonly Item[]): Nic[] {
 export function parseOtherDevices(items: readonly Item[]): OtherDevice[] {
   return items
     .filter(
-      (item) => !HANDLED_ELSEWHERE.has(item.resourceType) && !isDiskItem(item) && controllerBus(item) === undefined,
+      (item) =>
+        !HANDLED_ELSEWHERE.has(item.resourceType) &&
+        !isDiskItem(item) &&
+        !isTpmItem(item) &&
+        controllerBus(item) === undefined,
     )
     .map((item) => ({ kind: kindOf(item), name: item.name || item.subType }));
 }
 
 export function hasTpmItem(items: readonly Item[]): boolean {
-  return items.some((item) => /vtpm/i.test(item.subType));
+  return items.some(isTpmItem);
+}
+
+function isTpmItem(item: Item): boolean {
+  return /vtpm/i.test(item.subType);
 }
 
 function kindOf(item: Item): string {
   const subType = item.subType.toLowerCase();
-  if (subType.includes('vtpm')) return 'TPM';
   if (subType.includes('nvdimm')) return 'NVDIMM';
   if (subType.includes('pci.passthrough')) return 'PCI passthrough';
   if (subType.includes('soundcard')) return 'sound card';

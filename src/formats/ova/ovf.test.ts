@@ -79,10 +79,7 @@ describe('a descriptor of ESXi', () => {
       { id: '8', model: 'VmxNet3', macAddress: '00:50:56:ab:cd:ef', network: 'VM Network', isConnected: true },
       { id: '9', model: 'E1000e', network: 'VM Network', isConnected: false },
     ]);
-    expect(machine.otherDevices).toEqual([
-      { kind: 'CD drive', name: 'CD/DVD drive 1' },
-      { kind: 'TPM', name: 'Virtual TPM' },
-    ]);
+    expect(machine.otherDevices).toEqual([{ kind: 'CD drive', name: 'CD/DVD drive 1' }]);
     expect(machine.settings).toContainEqual({ kind: 'vmw:ExtraConfig', name: 'nvram', value: 'ovf:/file/file3' });
     expect(machine.settings).toContainEqual({
       kind: 'vmw:Config',
