@@ -234,8 +234,8 @@ describe('import', () => {
       "blocker  TargetExists: /srv/out/web exists already
                -> Choose another name with \`--name\`, another folder, or remove the existing one.
       warning  GuestMayNotBoot: web01 may not boot.
-               -> Check the bus in the plan; choose another with \`--disk-bus sata\`, which nearly every
-               system can start from.
+               -> Compare the bus in the plan with the drivers of the guest, choose another with
+               \`--disk-bus\` where they do not fit, and keep the original until the copy has started once.
       Nothing was imported.
       "
     `);
@@ -363,8 +363,10 @@ describe('a problem ends with 1 and its remedy', () => {
     expect(exitCode).toBe(ExitCode.problem);
     expect(open).toBe(0);
     expect(err).toMatchInlineSnapshot(`
-      "Airlift met a situation it should not: TypeError: Map.groupBy is not a function or its return value is not iterable
-      Please report this, with the output of the same command with --debug and of \`airlift version\`.
+      "error SourceClosedEarly: The server closed the connection before all bytes had come.
+        host closed at byte 1000 of 2000
+        -> Run the same command again; it continues where it stopped.
+           airlift import app.ova --to dir:./out
       "
     `);
   });
