@@ -10,7 +10,7 @@ export interface DiskWriter extends AsyncDisposable {
   /** Fills `into` with what the disk holds at `offset`; holes as zeroes. Valid at any time, also before `flush`. */
   read(offset: number, into: Uint8Array): Promise<void>;
   /**
-   * Told when a leaf is complete, with its digest (32 bytes; empty without verification), before the `flush` that makes it durable. Absent where a written byte needs no
+   * Told when a leaf is complete and all its writes have returned, with its digest (32 bytes; empty without verification), before the `flush` that makes it durable. Absent where a written byte needs no
    * further record to be found again. A leaf may be recorded again after it was reopened; the last record wins.
    */
   recordLeaf?(leaf: number, digest: Uint8Array): void;

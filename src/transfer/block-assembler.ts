@@ -83,7 +83,8 @@ export class BlockAssembler {
   /** The source will not touch these leaves again: their last blocks are written and their digests recorded. */
   async closeLeaves(first: number, count: number): Promise<void> {
     for (const block of this.#incompleteBlocks(first, count)) await this.#completeBlock(block);
-    await this.#flushRun();
+    // A leaf counts as done only when its last write has succeeded, so that a failing write never leaves a leaf that looks done.
+    await this.settle();
     for (let leaf = first; leaf < first + count; leaf += 1) {
       if (this.#tree.hasLeaf(leaf)) continue;
       const digest = this.#leafDigest(leaf);

@@ -21,7 +21,7 @@ export interface EngineParts {
 }
 
 /** Bytes fetched ahead of decoding. */
-const READ_AHEAD_BYTES = 16 * 1024 * 1024;
+const READ_AHEAD_BYTES = 8 * 1024 * 1024;
 /** A checkpoint at least this often in time, and in bytes fetched: a resume over a network may fetch 64 MiB or 1 % again, read-ahead included. */
 const CHECKPOINT_MS = 5_000;
 const CHECKPOINT_REMOTE_BYTES = 24 * 1024 * 1024;
@@ -79,6 +79,7 @@ class DiskTransfer {
   #copiedBytes: number;
   #fetchedBytes = 0;
   #copyMs = 0;
+  #hasFlushFailed = false;
   #verifyMs = 0;
 
   constructor(
@@ -146,8 +147,8 @@ class DiskTransfer {
       await this.#saveCheckpoint();
     } catch (error) {
       // Save what is safely there, so that stopping costs nothing. When that fails too, the checkpoint before this one stands.
-      if (isWorthContinuing(error)) {
-        await this.#saveCheckpoint().catch((late: unknown) =>
+      if (isWorthContinuing(error) && !this.#hasFlushFailed) {
+        await this.#saveFlushed().catch((late: unknown) =>
           this.#options.onRemark?.(`no further checkpoint could be saved: ${String(late)}`),
         );
       }
@@ -244,7 +245,18 @@ class DiskTransfer {
 
   async #saveCheckpoint(): Promise<void> {
     await this.#assembler.settle();
-    await this.#writer.flush();
+    await this.#saveFlushed();
+  }
+
+  /** Leaves count as done only after their writes, so this is safe also when the write under way has failed. */
+  async #saveFlushed(): Promise<void> {
+    try {
+      await this.#writer.flush();
+    } catch (error) {
+      // A system may forget what it failed to flush and report success the next time: no second try may be believed.
+      this.#hasFlushFailed = true;
+      throw error;
+    }
     await this.#options.target.saveState(checkpointKey(this.#options.index), encodeCheckpoint(this.#checkpoint()));
   }
 

@@ -119,15 +119,20 @@ describe('openQcow2Writer', () => {
     await expect(start()).rejects.toMatchObject(unusable);
   });
 
-  test('after a failed write nothing is recorded any more', async () => {
-    const { image, start } = open(LEAF);
+  test('after a failed write what was recorded before is still made durable, and nothing is finished', async () => {
+    const { image, start } = open(2 * LEAF);
     const writer = await start();
-    const failure = new Error('no space');
-    image.write = async () => Promise.reject(failure);
-    await expect(writer.write(0, Buffer.alloc(BLOCK, 1))).rejects.toBe(failure);
+    await writer.write(0, Buffer.alloc(BLOCK, 1));
     writer.recordLeaf?.(0, NO_DIGEST);
-    await expect(writer.flush()).rejects.toBe(failure);
+    const failure = new Error('no space');
+    const write = image.write.bind(image);
+    image.write = async () => Promise.reject(failure);
+    await expect(writer.write(LEAF, Buffer.alloc(BLOCK, 1))).rejects.toBe(failure);
+    await writer.flush();
     await expect(writer.finish()).rejects.toBe(failure);
+    image.write = write;
+    const continued = await start();
+    expect([continued.hasLeaf?.(0), continued.hasLeaf?.(1)]).toEqual([true, false]);
   });
 
   test('leaves whose record failed are recorded by the next flush', async () => {

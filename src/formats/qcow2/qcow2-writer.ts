@@ -143,7 +143,7 @@ class Qcow2Writer implements DiskWriter {
         await this.#image.write(run.position * SECTOR_BYTES, joinRun(run.parts));
       for (const { cluster, position, packedSectors } of placed) this.#map.set(cluster, { position, packedSectors });
     } catch (error) {
-      // The leaf may be recorded already, in the belief that this write went well.
+      // This cluster is lost to this writer; leaves recorded before it are whole and may still be flushed.
       this.#failure = { error };
       throw error;
     }
@@ -175,7 +175,6 @@ class Qcow2Writer implements DiskWriter {
   }
 
   async flush(): Promise<void> {
-    this.#refuseAfterFailure();
     const runs = this.#pending;
     this.#pending = [];
     const records = runs.flatMap((run) => [...recordsOf(this.#map, run)]);
@@ -192,6 +191,7 @@ class Qcow2Writer implements DiskWriter {
 
   async finish(): Promise<void> {
     if (this.#finished !== undefined) return;
+    this.#refuseAfterFailure();
     await this.flush();
     await writeTables(this.#image, {
       map: this.#map,
