@@ -80,6 +80,8 @@ describe.skipIf(!requireTool('mount') || process.getuid?.() !== 0)('a file syste
     expect(readdirSync(join(folder.path, 'small', 'out')).filter((name) => !name.endsWith('.partial'))).toEqual([]);
     small.resize(100);
     expect(await runCli(args)).toMatchObject({ status: 0 });
+    const report = JSON.parse(readFileSync(join(folder.path, 'small', 'out', 'web', 'report.json'), 'utf8'));
+    expect(report.disks[0].resumes).toBe(1);
     const written = readFileSync(join(folder.path, 'small', 'out', 'web', 'disk-0.raw'));
     expect(written.equals(readFileSync(disk))).toBe(true);
   });

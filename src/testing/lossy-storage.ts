@@ -105,17 +105,18 @@ function torn(change: { readonly offset: number; readonly bytes: Uint8Array }, r
 
 type Entry = LossyFile | LossyFolder;
 
+/** Names that change together, as both names of a rename do. */
+type NameChange = readonly (readonly [name: string, entry: Entry | undefined])[];
+
 /** Names in a folder, likewise now and durable. */
 class LossyFolder {
   now = new Map<string, Entry>();
   durable = new Map<string, Entry>();
-  /** Changes of names since the last flush. */
-  unsynced: { readonly name: string; readonly entry: Entry | undefined }[] = [];
+  unsynced: NameChange[] = [];
 
-  set(name: string, entry: Entry | undefined): void {
-    if (entry === undefined) this.now.delete(name);
-    else this.now.set(name, entry);
-    this.unsynced.push({ name, entry });
+  set(...change: NameChange): void {
+    applyNames(this.now, change);
+    this.unsynced.push(change);
   }
 
   sync(): void {
@@ -124,14 +125,23 @@ class LossyFolder {
   }
 
   crash(random: () => number): void {
-    // Names change in order (journalled file systems), but where the order ends is chance.
-    for (const { name, entry } of this.unsynced.slice(0, randomBelow(random, this.unsynced.length + 1))) {
-      if (entry === undefined) this.durable.delete(name);
-      else this.durable.set(name, entry);
-    }
+    for (const change of survivingNames(this.unsynced, random)) applyNames(this.durable, change);
     this.unsynced = [];
     this.now = new Map(this.durable);
     for (const entry of new Set(this.now.values())) entry.crash(random);
+  }
+}
+
+/** A journalled file system keeps changes of names up to some point; others keep any of them. */
+function survivingNames(changes: readonly NameChange[], random: () => number): readonly NameChange[] {
+  if (random() < 0.5) return changes.slice(0, randomBelow(random, changes.length + 1));
+  return changes.filter(() => random() < 0.5);
+}
+
+function applyNames(names: Map<string, Entry>, change: NameChange): void {
+  for (const [name, entry] of change) {
+    if (entry === undefined) names.delete(name);
+    else names.set(name, entry);
   }
 }
 
@@ -148,10 +158,19 @@ export class LossyStorage implements Storage {
   onOperation: (operation: number, what: string) => void = () => {};
   freeSpaceBytes = Number.POSITIVE_INFINITY;
 
+  /** Which life of the process an open file belongs to. */
+  generation = 0;
+
   /** Power is lost. Open files are gone, the storage itself is the machine after the restart. */
   crash(random: () => number): void {
-    this.#locks.clear();
+    this.kill();
     this.#root.crash(random);
+  }
+
+  /** The process is gone, as by SIGKILL, and what it wrote is still there. */
+  kill(): void {
+    this.generation += 1;
+    this.#locks.clear();
   }
 
   openFolder(path: string): StorageFolder {
@@ -172,7 +191,7 @@ export class LossyStorage implements Storage {
       if (next === undefined) {
         this.act(`make ${at}`);
         next = new LossyFolder();
-        folder.set(name, next);
+        folder.set([name, next]);
         folder.sync();
         first ??= at;
       }
@@ -189,17 +208,21 @@ export class LossyStorage implements Storage {
     this.act(`move ${from}`);
     const source = this.folder(dirname(from));
     const target = this.folder(dirname(to));
-    source.set(basename(from), undefined);
-    target.set(basename(to), entry);
+    source.set([basename(from), undefined]);
+    target.set([basename(to), entry]);
     // One journal entry in a real file system: never in both places, never in none.
     source.sync();
     target.sync();
   }
 
   async removeFolder(path: string): Promise<void> {
-    if (this.find(path) === undefined) return;
+    const entry = this.find(path);
+    if (entry === undefined) return;
+    // As rm -r does it: one name after the other, so that a cut can fall in between.
+    if (entry instanceof LossyFolder)
+      for (const name of [...entry.now.keys()]) await this.removeFolder(join(path, name));
     this.act(`remove ${path}`);
-    this.folder(dirname(path)).set(basename(path), undefined);
+    this.folder(dirname(path)).set([basename(path), undefined]);
   }
 
   async removeFolderIfEmpty(path: string): Promise<void> {
@@ -269,7 +292,7 @@ class LossyStorageFolder implements StorageFolder {
     if (entry === undefined && options.create === true) {
       this.#storage.act(`create ${name}`);
       entry = new LossyFile();
-      folder.set(name, entry);
+      folder.set([name, entry]);
     }
     return entry instanceof LossyFile ? new LossyStorageFile(this.#storage, join(this.path, name), entry) : undefined;
   }
@@ -281,11 +304,17 @@ class LossyStorageFolder implements StorageFolder {
   }
 
   async replaceFile(name: string, bytes: Uint8Array): Promise<void> {
-    this.#storage.act(`replace ${name}`);
+    const folder = this.#storage.folder(this.path);
+    const temporary = `${name}.${this.#storage.operations}.new`;
     const file = new LossyFile();
+    this.#storage.act(`create ${temporary}`);
+    folder.set([temporary, file]);
+    this.#storage.act(`write ${temporary}`);
     file.apply({ offset: 0, bytes: Uint8Array.from(bytes) });
+    this.#storage.act(`sync ${temporary}`);
     file.sync();
-    this.#storage.folder(this.path).set(name, file);
+    this.#storage.act(`rename ${temporary}`);
+    folder.set([temporary, undefined], [name, file]);
     await this.sync();
   }
 
@@ -293,7 +322,7 @@ class LossyStorageFolder implements StorageFolder {
     const folder = this.#storage.folder(this.path);
     if (!folder.now.has(name)) return;
     this.#storage.act(`remove ${name}`);
-    folder.set(name, undefined);
+    folder.set([name, undefined]);
   }
 
   async listFiles(): Promise<string[]> {
@@ -310,26 +339,29 @@ class LossyStorageFile implements StorageFile {
   readonly name: string;
   readonly #storage: LossyStorage;
   readonly #file: LossyFile;
+  readonly #generation: number;
 
   constructor(storage: LossyStorage, name: string, file: LossyFile) {
+    this.#generation = storage.generation;
     this.#storage = storage;
     this.name = name;
     this.#file = file;
   }
 
   async write(offset: number, bytes: Uint8Array): Promise<void> {
-    this.#storage.act(`write ${this.name}`);
+    this.#act('write');
     this.#storage.freeSpaceBytes -= bytes.length;
     if (this.#storage.freeSpaceBytes < 0) throw new ProblemError('TargetFull', `cannot write ${this.name}: ENOSPC`);
     this.#file.apply({ offset, bytes: Uint8Array.from(bytes) });
   }
 
   async read(offset: number, into: Uint8Array): Promise<number> {
+    this.#refuseAfterEnd();
     return this.#file.now.read(offset, into);
   }
 
   async truncate(sizeBytes: number): Promise<void> {
-    this.#storage.act(`truncate ${this.name}`);
+    this.#act('truncate');
     this.#file.apply({ sizeBytes });
   }
 
@@ -342,9 +374,19 @@ class LossyStorageFile implements StorageFile {
   }
 
   async sync(): Promise<void> {
-    this.#storage.act(`sync ${this.name}`);
+    this.#act('sync');
     this.#file.sync();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
+
+  #act(what: string): void {
+    this.#refuseAfterEnd();
+    this.#storage.act(`${what} ${this.name}`);
+  }
+
+  #refuseAfterEnd(): void {
+    if (this.#generation !== this.#storage.generation)
+      throw new Error(`${this.name} was opened by a process that is gone`);
+  }
 }

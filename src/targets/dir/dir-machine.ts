@@ -1,9 +1,12 @@
 import { join } from 'node:path';
+import { ProblemError } from '../../domain/problems.ts';
 import { openQcow2Writer } from '../../formats/qcow2/qcow2-writer.ts';
 import { createRawWriter } from '../../formats/raw/raw-writer.ts';
 import type { DiskWriter } from '../../ports/disk-writer.ts';
 import type { Storage, StorageFolder } from '../../ports/storage.ts';
 import type { MachineTarget, TargetDocument } from '../../ports/target.ts';
+import { emptyPartial, removePartial } from './remove-partial.ts';
+import { SpaceReserve } from './space-reserve.ts';
 
 export interface DirMachineParts {
   readonly storage: Storage;
@@ -30,6 +33,7 @@ export class DirMachine implements MachineTarget {
   /** What will be the result. */
   readonly #machine: StorageFolder;
   readonly #machinePath: string;
+  readonly #reserve: SpaceReserve;
 
   constructor(parts: DirMachineParts) {
     const { storage, place } = parts;
@@ -39,24 +43,19 @@ export class DirMachine implements MachineTarget {
     this.#machinePath = join(place.partial, 'machine');
     this.#work = storage.openFolder(place.partial);
     this.#machine = storage.openFolder(this.#machinePath);
+    this.#reserve = new SpaceReserve(this.#work);
   }
 
   get isContinued(): boolean {
     return this.#isContinued;
   }
 
-  /** Looks at what an earlier run left, and removes it when asked to begin again. */
+  /** Looks at what an earlier run left, and removes it when asked to begin again, or when no checkpoint tells what it is worth. */
   async prepare(restart: boolean): Promise<void> {
-    const { storage } = this.#parts;
-    const states = (await this.#work.listFiles()).filter((name) => name.endsWith('.state'));
-    if (restart) {
-      await storage.removeFolder(this.#machinePath);
-      for (const name of await this.#work.listFiles())
-        if (/\.(state|journal|new)$/.test(name)) await this.#work.removeFile(name);
-      await this.#work.sync();
-    }
-    this.#isContinued = !restart && states.length > 0;
+    const { storage, place } = this.#parts;
+    this.#isContinued = !restart && (await this.#work.listFiles()).some((name) => name.endsWith('.state'));
     this.#hasState = this.#isContinued;
+    if (!this.#isContinued) await emptyPartial(storage, place.partial);
     await storage.makeFolder(this.#machinePath);
   }
 
@@ -70,11 +69,18 @@ export class DirMachine implements MachineTarget {
 
   async openDisk(index: number, virtualSizeBytes: number): Promise<DiskWriter> {
     const { format, compression } = this.#parts;
-    const image = await this.#machine.openFile(this.diskFileName(index), { create: true });
-    if (format === 'raw') return createRawWriter(image, virtualSizeBytes);
-    const journal = await this.#work.openFile(journalName(index), { create: true });
+    await this.#reserve.hold();
+    await using opened = new AsyncDisposableStack();
+    const file = opened.use(await this.#machine.openFile(this.diskFileName(index), { create: true }));
+    const image = this.#reserve.guard(file);
+    if (format === 'raw') {
+      opened.move(); // From here on the writer has it.
+      return createRawWriter(image, virtualSizeBytes);
+    }
+    const journal = opened.use(await this.#work.openFile(journalName(index), { create: true }));
     // The names must be as durable as the bytes, or a checkpoint could outlive the file it speaks of.
     await this.#work.sync();
+    opened.move(); // From here on the writer has them.
     return openQcow2Writer({ image, journal, virtualSizeBytes, compression });
   }
 
@@ -91,10 +97,16 @@ export class DirMachine implements MachineTarget {
   }
 
   async loadState(key: string): Promise<Uint8Array | undefined> {
-    return this.#work.readSmallFile(stateName(key), MAX_STATE_BYTES);
+    try {
+      return await this.#work.readSmallFile(stateName(key), MAX_STATE_BYTES);
+    } catch (cause) {
+      if (!(cause instanceof RangeError)) throw cause;
+      throw new ProblemError('CheckpointUnusable', cause.message, { cause });
+    }
   }
 
   async saveState(key: string, bytes: Uint8Array): Promise<void> {
+    if (bytes.length > MAX_STATE_BYTES) throw new RangeError(`the state "${key}" has ${bytes.length} bytes`);
     // A checkpoint must never be more durable than the existence of the file it speaks of.
     await this.#machine.sync();
     await this.#work.replaceFile(stateName(key), bytes);
@@ -103,6 +115,7 @@ export class DirMachine implements MachineTarget {
 
   async finish(documents: readonly TargetDocument[]): Promise<void> {
     const { storage, place } = this.#parts;
+    await this.#reserve.release();
     // A document that a dying run was about to replace leaves its new text behind under another name.
     for (const name of await this.#machine.listFiles()) if (name.endsWith('.new')) await this.#machine.removeFile(name);
     for (const { name, text } of documents) await this.#machine.replaceFile(name, Buffer.from(text));
@@ -124,17 +137,15 @@ export class DirMachine implements MachineTarget {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#isGone) return;
     // A run that ended before its first checkpoint has nothing to continue.
-    if (!this.#hasState) return this.discard();
+    if (!this.#isGone && !this.#hasState) return this.discard();
     await this.#parts.lock[Symbol.asyncDispose]();
   }
 
   async #remove(): Promise<void> {
     const { storage, place, lock } = this.#parts;
     this.#isGone = true;
-    await storage.removeFolder(place.partial);
-    await lock[Symbol.asyncDispose]();
+    await removePartial(storage, place.partial, lock);
   }
 }
 

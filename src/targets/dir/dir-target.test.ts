@@ -79,7 +79,7 @@ describe('openDirTarget', () => {
     await expect(target.openMachine('vm')).rejects.toMatchObject({ code: 'TargetBusy' });
   });
 
-  test.each(['../vm', 'a/b', '.hidden', '', 'a\0b'])('does not make a folder named %j', async (name) => {
+  test.each(['../vm', 'a/b', '.hidden', '', 'a\0b', 'vm.partial'])('does not make a folder named %j', async (name) => {
     await using target = await openDirTarget({ folder: '/out', format: 'raw', storage: new LossyStorage() });
     await expect(target.openMachine(name)).rejects.toMatchObject({ code: 'TargetNotWritable' });
   });
@@ -101,6 +101,28 @@ describe('openDirTarget', () => {
     ]);
     storage.freeSpaceBytes = 2 ** 31;
     expect(await collect(target.preflight({ ...need, dataBytes: undefined }))).toEqual([]);
+  });
+
+  test('counts what an interrupted run already wrote', async () => {
+    const storage = new LossyStorage();
+    await using target = await openDirTarget({ folder: '/out', format: 'raw', storage });
+    {
+      await using machine = await target.openMachine('vm');
+      await using writer = await machine.openDisk(0, LEAF_BYTES);
+      await writer.write(0, Buffer.alloc(2 * 1024 * 1024, 1));
+      await machine.saveState('disk-0', Buffer.from('state'));
+    }
+    const need = { machineName: 'vm', dataBytes: 2 * 1024 * 1024, virtualSizeBytes: LEAF_BYTES };
+    storage.freeSpaceBytes = 16.1 * 1024 * 1024;
+    expect(await collect(target.preflight(need))).toEqual([]);
+    expect(await collect(target.preflight({ ...need, machineName: 'other' }))).toMatchObject([{ code: 'TargetFull' }]);
+    storage.freeSpaceBytes = 10 * 1024 * 1024;
+    expect(await collect(target.preflight(need))).toMatchObject([
+      {
+        code: 'TargetFull',
+        message: '/out has 10 MiB free besides the 2 MiB that an earlier run wrote; the import needs 18 MiB',
+      },
+    ]);
   });
 
   test('a run that ends before its first checkpoint leaves nothing, not even the folders it made', async () => {

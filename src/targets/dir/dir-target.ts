@@ -6,6 +6,7 @@ import type { Storage } from '../../ports/storage.ts';
 import type { MachineTarget, Target, TargetNeed } from '../../ports/target.ts';
 import { DirMachine } from './dir-machine.ts';
 import { nodeStorage } from './node-storage.ts';
+import { removePartial } from './remove-partial.ts';
 
 export interface DirTargetOptions {
   readonly folder: string;
@@ -41,23 +42,27 @@ export async function openDirTarget(options: DirTargetOptions): Promise<Target> 
 
     async *preflight(need) {
       const problem = await storage.findWriteProblem(folder);
-      if (problem !== undefined) yield { severity: 'blocker', code: 'TargetNotWritable', message: problem };
+      if (problem !== undefined) {
+        // What cannot be written may not be readable either, and another folder is needed anyway.
+        yield { severity: 'blocker', code: 'TargetNotWritable', message: problem };
+        return;
+      }
       const path = finalPath(need.machineName);
       if (await storage.exists(path))
         yield { severity: 'blocker', code: 'TargetExists', message: `${path} exists already` };
-      else if (problem === undefined)
-        yield* findSpaceProblems(storage, folder, finalPath(`${need.machineName}.partial`), need);
+      else yield* findSpaceProblems(storage, folder, finalPath(`${need.machineName}.partial`), need);
     },
 
     async openMachine(name, { restart = false } = {}): Promise<MachineTarget> {
-      if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name))
+      // `<name>.partial` as a name would be the place where `<name>` is being made.
+      if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name) || name.endsWith('.partial'))
         throw new ProblemError('TargetNotWritable', `"${name}" cannot be the name of a folder`);
       const place = { final: finalPath(name), partial: finalPath(`${name}.partial`) };
       const firstMade = await storage.makeFolder(place.partial);
       const lock = await storage.lockFolder(place.partial);
       try {
         if (await storage.exists(place.final)) {
-          await storage.removeFolder(place.partial);
+          await removePartial(storage, place.partial, lock);
           throw new ProblemError('TargetExists', `${place.final} exists already`, { context: { path: place.final } });
         }
         const machine = new DirMachine({ storage, place, format, compression, lock, firstMade });
@@ -79,21 +84,24 @@ async function* findSpaceProblems(
   partial: string,
   need: TargetNeed,
 ): AsyncGenerator<Finding, void> {
-  const free = (await storage.freeBytes(folder)) + (await heldBytes(storage, partial));
-  const place = (await storage.exists(folder)) ? folder : dirname(folder);
+  const free = await storage.freeBytes(folder);
+  const held = await heldBytes(storage, partial);
+  const has = `${await nearestExisting(storage, folder)} has ${formatBytes(free)} free${held === 0 ? '' : ` besides the ${formatBytes(held)} that an earlier run wrote`}`;
   if (need.dataBytes === undefined) {
-    if (free >= need.virtualSizeBytes) return;
-    const message = `${place} has ${formatBytes(free)} free; the disks may take up to ${formatBytes(need.virtualSizeBytes)}`;
+    if (free + held >= need.virtualSizeBytes) return;
+    const message = `${has}; the disks may take up to ${formatBytes(need.virtualSizeBytes)}`;
     yield { severity: 'warning', code: 'TargetSpaceUncertain', message };
     return;
   }
   const needed = Math.ceil(need.dataBytes * (1 + MARGIN_SHARE)) + MARGIN_BYTES;
-  if (free >= needed) return;
-  yield {
-    severity: 'blocker',
-    code: 'TargetFull',
-    message: `${place} has ${formatBytes(free)} free; the import needs ${formatBytes(needed)}`,
-  };
+  if (free + held >= needed) return;
+  yield { severity: 'blocker', code: 'TargetFull', message: `${has}; the import needs ${formatBytes(needed)}` };
+}
+
+async function nearestExisting(storage: Storage, path: string): Promise<string> {
+  let folder = path;
+  while (!(await storage.exists(folder)) && dirname(folder) !== folder) folder = dirname(folder);
+  return folder;
 }
 
 /** What an interrupted run already wrote, which the rest does not need again. */

@@ -1,126 +1,106 @@
 import { randomUUID } from 'node:crypto';
-import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { link, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ProblemError } from '../../domain/problems.ts';
+import { describeSelf, type Holder, readHolder, stateOf } from './lock-holder.ts';
 import { errorCode, onStorage } from './storage-problem.ts';
 
-const LOCK_NAME = 'lock';
-/** A takeover can lose to another one; more rounds than this means that processes come and go without end. */
+/** The lock's file in the folder it holds; whoever empties the folder removes this one last. */
+export const LOCK_NAME = 'lock';
+/** A lock can be released and taken again while we look; more rounds than this means that processes come and go without end. */
 const MAX_ROUNDS = 20;
-
-interface Holder {
-  readonly pid: number;
-  /** When the process began, in clock ticks since boot, so that a process id used again is not taken for the holder. Empty where the system does not tell. */
-  readonly started: string;
-  readonly host: string;
-}
+/** Each level is a process that died within the few calls of a takeover. */
+const MAX_GUARDS = 3;
 
 /**
- * Holds a folder by a lock file that names its holder. Created by link(2), so that it exists with its content or not at all. A lock whose holder is gone is moved aside by
- * rename, which only one of several processes can do, and looked at again before it counts as removed.
+ * Holds a folder by a lock file that names its holder, made by link(2): it exists with its content or not at all. A lock whose holder is gone is removed by whoever holds a
+ * guard, which is a lock of the same kind beside it:
+ * ```text
+ *   lock is stale -> take lock.guard -> look at lock again -> still stale: remove it -> release lock.guard -> try lock
+ * ```
+ * Looking and removing are then one step to all others. Without the guard a process that looked early would remove the lock of one that took over in between.
  * @throws ProblemError `TargetBusy`
  */
 export async function lockFolder(path: string): Promise<AsyncDisposable> {
+  const claim = { path, self: await describeSelf(), candidate: join(path, `${LOCK_NAME}.${randomUUID()}`) };
   const lock = join(path, LOCK_NAME);
-  const own: Holder = { pid: process.pid, started: await startOf(process.pid), host: hostname() };
-  const candidate = join(path, `${LOCK_NAME}.${randomUUID()}`);
-  await onStorage('lock', path, 'write', () => writeFile(candidate, JSON.stringify(own), { flag: 'wx' }));
   try {
-    for (let round = 0; round < MAX_ROUNDS; round += 1) {
-      if (await tryLink(candidate, lock)) return { [Symbol.asyncDispose]: () => rm(lock, { force: true }) };
-      await clearStale(path, lock);
-    }
+    await onVanishing(path, () => writeFile(claim.candidate, JSON.stringify(claim.self), { flag: 'wx' }));
+    await take(claim, lock, 0);
   } finally {
-    await rm(candidate, { force: true });
+    await rm(claim.candidate, { force: true });
   }
-  throw new ProblemError('TargetBusy', `${path} is being claimed by several processes at once`);
+  let isHeld = true;
+  return {
+    async [Symbol.asyncDispose]() {
+      // A second time, the lock may be somebody else's.
+      if (isHeld) await remove(lock);
+      isHeld = false;
+    },
+  };
 }
 
-async function tryLink(candidate: string, lock: string): Promise<boolean> {
+interface Claim {
+  readonly path: string;
+  readonly self: Holder;
+  /** A file that says who claims. */
+  readonly candidate: string;
+}
+
+async function take(claim: Claim, lock: string, guards: number): Promise<void> {
+  for (let round = 0; round < MAX_ROUNDS; round += 1) {
+    if (await tryLink(claim, lock)) return;
+    if (await isStale(claim, lock)) await removeStale(claim, lock, guards);
+  }
+  throw new ProblemError('TargetBusy', `${claim.path} is being claimed by several processes at once`);
+}
+
+async function removeStale(claim: Claim, lock: string, guards: number): Promise<void> {
+  const guard = `${lock}.guard`;
+  if (guards === MAX_GUARDS) throw new ProblemError('TargetBusy', `${claim.path} has ${guards} stale locks`);
+  await take(claim, guard, guards + 1);
   try {
-    await link(candidate, lock);
+    if (await isStale(claim, lock)) await remove(lock);
+  } finally {
+    await remove(guard);
+  }
+}
+
+async function tryLink(claim: Claim, lock: string): Promise<boolean> {
+  try {
+    await onVanishing(claim.path, () => link(claim.candidate, lock));
     return true;
   } catch (error) {
-    if (errorCode(error) === 'EEXIST') return false;
-    return onStorage('lock', lock, 'write', () => Promise.reject(error));
-  }
-}
-
-/** Removes the lock of a holder that is gone. @throws ProblemError `TargetBusy` when it lives */
-async function clearStale(path: string, lock: string): Promise<void> {
-  const seen = await readHolder(lock);
-  if (seen === undefined) return;
-  await refuseIfAlive(path, seen.holder);
-  const aside = `${lock}.${randomUUID()}`;
-  try {
-    await rename(lock, aside);
-  } catch (error) {
-    // Another process was faster; the next round sees what it made.
-    if (errorCode(error) === 'ENOENT') return;
+    if (error instanceof ProblemError && errorCode(error.cause) === 'EEXIST') return false;
     throw error;
   }
-  const moved = await readHolder(aside);
-  // Between looking and moving, another process may have taken over: then its lock goes back to its place.
-  if (moved !== undefined && moved.text !== seen.text) await tryLink(aside, lock);
-  await rm(aside, { force: true });
 }
 
-async function refuseIfAlive(path: string, holder: Holder | undefined): Promise<void> {
-  if (holder === undefined) return;
-  const isElsewhere = holder.host !== hostname();
-  const isAlive = isElsewhere || (isRunning(holder.pid) && (await startOf(holder.pid)) === holder.started);
-  if (!isAlive) return;
-  const place = isElsewhere
-    ? `on ${holder.host} (remove ${join(path, LOCK_NAME)} when that process is gone)`
-    : 'on this machine';
-  throw new ProblemError('TargetBusy', `process ${holder.pid} ${place} is working in ${path}`, {
-    context: { pid: holder.pid, host: holder.host },
+/** True when the lock's holder is gone; false when there is no lock any more. @throws ProblemError `TargetBusy` when somebody else has it */
+async function isStale({ path, self }: Claim, lock: string): Promise<boolean> {
+  const seen = await readHolder(lock);
+  if (seen === undefined) return false;
+  const { holder } = seen;
+  const state = holder === undefined ? 'gone' : await stateOf(holder, self);
+  if (holder === undefined || state === 'gone') return true;
+  const where = state === 'alive' ? '' : `, which cannot be seen from here; remove ${lock} if it has ended,`;
+  throw new ProblemError('TargetBusy', `process ${holder.pid} on ${holder.host}${where} is working in ${path}`, {
+    context: { path, pid: holder.pid, host: holder.host },
   });
 }
 
-/** A lock that cannot be understood has no living holder: it is written whole or not at all. */
-async function readHolder(
-  lock: string,
-): Promise<{ readonly text: string; readonly holder: Holder | undefined } | undefined> {
-  try {
-    const text = await readFile(lock, 'utf8');
-    return { text, holder: parseHolder(text) };
-  } catch (error) {
-    if (errorCode(error) === 'ENOENT') return undefined;
-    throw error;
-  }
+/** The process that had the folder may remove it at the very moment. */
+async function onVanishing(path: string, operation: () => Promise<void>): Promise<void> {
+  await onStorage('lock', path, 'write', async () => {
+    try {
+      await operation();
+    } catch (cause) {
+      if (errorCode(cause) !== 'ENOENT') throw cause;
+      throw new ProblemError('TargetBusy', `${path} is just being removed by another process`, { cause });
+    }
+  });
 }
 
-function parseHolder(text: string): Holder | undefined {
-  try {
-    const { pid, started, host } = JSON.parse(text) as Partial<Holder>;
-    return Number.isInteger(pid) && typeof started === 'string' && typeof host === 'string'
-      ? { pid: Number(pid), started, host }
-      : undefined;
-  } catch {
-    // Not ours; see readHolder.
-    return undefined;
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // EPERM: it runs, as somebody else.
-    return errorCode(error) === 'EPERM';
-  }
-}
-
-/** Field 22 of /proc/<pid>/stat (proc(5)); counted after the command name, which may hold spaces and parentheses. */
-async function startOf(pid: number): Promise<string> {
-  try {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
-  } catch {
-    // No /proc, or no such process; the process id alone must do.
-    return '';
-  }
+async function remove(lock: string): Promise<void> {
+  await onStorage('remove', lock, 'write', () => rm(lock, { force: true }));
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Stats } from 'node:fs';
 import {
   access,
   constants,
@@ -10,6 +11,7 @@ import {
   rename,
   rm,
   rmdir,
+  stat,
   statfs,
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -25,11 +27,14 @@ export const nodeStorage: Storage = {
   exists: (path) => isPresent(path),
 
   async makeFolder(path) {
-    const first = await onStorage('make the folder', path, 'write', () => mkdir(path, { recursive: true }));
-    if (first !== undefined)
-      for (let folder = path; folder.length >= first.length; folder = dirname(folder))
-        await syncFolder(dirname(folder));
-    return first;
+    const missing: string[] = [];
+    for (let folder = path; !(await isPresent(folder)); folder = dirname(folder)) missing.unshift(folder);
+    // One by one: mkdir with `recursive` answers ENOENT where the file system is read-only.
+    for (const folder of missing) {
+      await onStorage('make the folder', folder, 'write', () => makeOne(folder));
+      await syncFolder(dirname(folder));
+    }
+    return missing[0];
   },
 
   async moveFolder(from, to) {
@@ -45,26 +50,29 @@ export const nodeStorage: Storage = {
   },
 
   async removeFolderIfEmpty(path) {
-    try {
-      await rmdir(path);
-    } catch (error) {
-      const code = errorCode(error);
-      if (code !== 'ENOTEMPTY' && code !== 'EEXIST' && code !== 'ENOENT') throw error;
-    }
+    await onStorage('remove', path, 'write', async () => {
+      try {
+        await rmdir(path);
+      } catch (error) {
+        const code = errorCode(error);
+        if (code !== 'ENOTEMPTY' && code !== 'EEXIST' && code !== 'ENOENT') throw error;
+      }
+    });
   },
 
   lockFolder,
 
   async findWriteProblem(path) {
-    const existing = await nearestExisting(path);
+    let at = path;
     try {
-      await access(existing, constants.W_OK | constants.X_OK);
-      const { isDirectory } = await lstat(existing).then((stats) => ({
-        isDirectory: stats.isDirectory() || stats.isSymbolicLink(),
-      }));
-      return isDirectory ? undefined : `${existing} is not a folder`;
+      at = await nearestExisting(path);
+      if (!(await stat(at)).isDirectory()) return `${at} is not a folder`;
+      await access(at, constants.W_OK | constants.X_OK);
+      return undefined;
     } catch (error) {
-      return `${existing} may not be written (${errorCode(error) ?? String(error)})`;
+      const code = errorCode(error instanceof ProblemError ? error.cause : error);
+      if (code === undefined) throw error;
+      return `${at} may not be written (${code})`;
     }
   },
 
@@ -74,6 +82,16 @@ export const nodeStorage: Storage = {
     return bavail * bsize;
   },
 };
+
+/** Opens a file that is only to be read, as on a medium that cannot be written. Undefined when it is missing. */
+export async function openForReading(path: string): Promise<StorageFile | undefined> {
+  try {
+    return new NodeFile(path, await open(path, 'r'));
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    return onStorage('open', path, 'read', () => Promise.reject(error));
+  }
+}
 
 class NodeFolder implements StorageFolder {
   readonly path: string;
@@ -113,11 +131,11 @@ class NodeFolder implements StorageFolder {
         await using handle = await open(temporary, 'wx', 0o644);
         await handle.writeFile(bytes);
         await handle.sync();
+        await rename(temporary, path);
       } catch (error) {
         await rm(temporary, { force: true });
         throw error;
       }
-      await rename(temporary, path);
     });
     await this.sync();
   }
@@ -149,6 +167,7 @@ class NodeFile implements StorageFile {
     await onStorage('write', this.name, 'write', async () => {
       for (let done = 0; done < bytes.length; ) {
         const { bytesWritten } = await this.#handle.write(bytes, done, bytes.length - done, offset + done);
+        if (bytesWritten === 0) throw new ProblemError('TargetWriteFailed', `${this.name} takes no bytes at ${offset}`);
         done += bytesWritten;
       }
     });
@@ -171,20 +190,25 @@ class NodeFile implements StorageFile {
   }
 
   async sizeBytes(): Promise<number> {
-    return (await this.#handle.stat()).size;
+    return (await this.#stat()).size;
   }
 
   async allocatedBytes(): Promise<number> {
     // st_blocks counts 512 bytes whatever the file system's own block size is (stat(2)).
-    return (await this.#handle.stat()).blocks * 512;
+    return (await this.#stat()).blocks * 512;
   }
 
   async sync(): Promise<void> {
     await onStorage('flush', this.name, 'write', () => this.#handle.sync());
   }
 
+  /** close(2) can be the first to tell that a write over a network failed. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#handle.close();
+    await onStorage('close', this.name, 'write', () => this.#handle.close());
+  }
+
+  #stat(): Promise<Stats> {
+    return onStorage('look at', this.name, 'read', () => this.#handle.stat());
   }
 }
 
@@ -194,6 +218,15 @@ async function syncFolder(path: string): Promise<void> {
     await using folder = await open(path, 'r');
     await folder.sync();
   });
+}
+
+/** Another process may make the same folder at the same time. */
+async function makeOne(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    if (errorCode(error) !== 'EEXIST' || !(await stat(path)).isDirectory()) throw error;
+  }
 }
 
 async function isPresent(path: string): Promise<boolean> {

@@ -1,4 +1,7 @@
+import { statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { type ProblemCode, ProblemError } from '../../domain/problems.ts';
+import { formatBytes } from '../../lib/format-units.ts';
 
 /** The system's error numbers (errno(3)) that mean something of their own for a target. */
 const CODES: Readonly<Record<string, ProblemCode>> = {
@@ -25,14 +28,22 @@ export async function onStorage<T>(
   } catch (cause) {
     const code = errorCode(cause);
     if (code === undefined) throw cause;
-    throw new ProblemError(
-      CODES[code] ?? (kind === 'read' ? 'TargetReadFailed' : 'TargetWriteFailed'),
-      `cannot ${what} ${path}: ${code}`,
-      {
-        cause,
-        context: { path, errno: code },
-      },
-    );
+    const problem = CODES[code] ?? (kind === 'read' ? 'TargetReadFailed' : 'TargetWriteFailed');
+    const room = problem === 'TargetFull' ? await describeRoom(path) : '';
+    throw new ProblemError(problem, `cannot ${what} ${path}: ${code}${room}`, {
+      cause,
+      context: { path, errno: code },
+    });
+  }
+}
+
+/** EDQUOT leaves the file system's own number high; both together tell which limit was met. */
+async function describeRoom(path: string): Promise<string> {
+  try {
+    const { bavail, bsize } = await statfs(dirname(path));
+    return ` (${formatBytes(bavail * bsize)} free there)`;
+  } catch {
+    return ''; // The number is an extra; the problem itself is known.
   }
 }
 

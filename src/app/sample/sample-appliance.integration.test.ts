@@ -4,10 +4,10 @@ import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { writeStreamOptimized } from '../formats/vmdk/stream-optimized-writer.ts';
-import { requireTool } from '../testing/require-tool.ts';
-import { BOOT_LINE } from './sample/boot-sector.ts';
-import { buildSampleAppliance, SAMPLE_NAME, SAMPLE_VIRTUAL_BYTES, sampleGrains } from './sample/sample-appliance.ts';
+import { writeStreamOptimized } from '../../formats/vmdk/stream-optimized-writer.ts';
+import { requireTool } from '../../testing/require-tool.ts';
+import { BOOT_LINE } from './boot-sector.ts';
+import { buildSampleAppliance, SAMPLE_NAME, SAMPLE_VIRTUAL_BYTES, sampleGrains } from './sample-appliance.ts';
 
 const BOOT_TIMEOUT_MS = 60_000;
 

@@ -3,16 +3,16 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
-import { writeStreamOptimized } from '../formats/vmdk/stream-optimized-writer.ts';
-import { openOvaSource } from '../sources/ova/open-ova-source.ts';
-import { FakeClock } from '../testing/fake-clock.ts';
+import { writeStreamOptimized } from '../../formats/vmdk/stream-optimized-writer.ts';
+import { openOvaSource } from '../../sources/ova/open-ova-source.ts';
+import { FakeClock } from '../../testing/fake-clock.ts';
 import {
   buildSampleAppliance,
   type EncodeDisk,
   SAMPLE_NAME,
   SAMPLE_VIRTUAL_BYTES,
   sampleGrains,
-} from './sample/sample-appliance.ts';
+} from './sample-appliance.ts';
 
 const MIB = 1024 ** 2;
 

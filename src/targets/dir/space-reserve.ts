@@ -1,0 +1,53 @@
+import { randomBytes } from 'node:crypto';
+import { isProblem } from '../../domain/problems.ts';
+import type { StorageFile, StorageFolder } from '../../ports/storage.ts';
+
+const RESERVE_NAME = 'reserve';
+/** Room for a journal's last records and a checkpoint. */
+const RESERVE_BYTES = 256 * 1024;
+
+/**
+ * A little space put aside while there is some, and given back when a write finds none: a disk that is full to the last byte could not even take the checkpoint that
+ * says how far the copy came.
+ */
+export class SpaceReserve {
+  readonly #folder: StorageFolder;
+
+  constructor(folder: StorageFolder) {
+    this.#folder = folder;
+  }
+
+  /** @throws ProblemError `TargetFull` when there is not even room for this */
+  async hold(): Promise<void> {
+    await using file = await this.#folder.openFile(RESERVE_NAME, { create: true });
+    if ((await file.sizeBytes()) === RESERVE_BYTES) return;
+    // Random, so that a file system that compresses puts it aside too.
+    await file.write(0, randomBytes(RESERVE_BYTES));
+    await file.sync();
+  }
+
+  async release(): Promise<void> {
+    await this.#folder.removeFile(RESERVE_NAME);
+  }
+
+  /** The same file, whose failing for lack of space gives the reserve back. */
+  guard(file: StorageFile): StorageFile {
+    return {
+      name: file.name,
+      write: async (offset, bytes) => {
+        try {
+          await file.write(offset, bytes);
+        } catch (error) {
+          if (isProblem(error, 'TargetFull')) await this.release();
+          throw error;
+        }
+      },
+      read: (offset, into) => file.read(offset, into),
+      truncate: (sizeBytes) => file.truncate(sizeBytes),
+      sizeBytes: () => file.sizeBytes(),
+      allocatedBytes: () => file.allocatedBytes(),
+      sync: () => file.sync(),
+      [Symbol.asyncDispose]: () => file[Symbol.asyncDispose](),
+    };
+  }
+}
