@@ -88,7 +88,7 @@ const ARCHIVES: readonly Row[] = [
   ['cut right behind the header of the disk', 'ArchiveTruncated', good.subarray(0, diskAt)],
   ['cut in the footer of the disk', 'ArchiveTruncated', good.subarray(0, diskAt + behind.footerAt + 100)],
   ['cut one byte before the end of the disk', 'ArchiveTruncated', good.subarray(0, diskAt + sizeOf('disk.vmdk') - 1)],
-  ['without its disk, cut before its header', 'ArchiveTruncated', good.subarray(0, headerAt('disk.vmdk'))],
+  ['without its disk, cut before its header', 'DiskFileMissing', good.subarray(0, headerAt('disk.vmdk'))],
   ['with a hard link', 'ArchiveMemberUnsafe', withMembers({ name: 'link', type: '1', linkName: 'disk.vmdk' })],
   ['with a device', 'ArchiveMemberUnsafe', withMembers({ name: 'sda', type: '4' })],
   ['with a pipe', 'ArchiveMemberUnsafe', withMembers({ name: 'pipe', type: '6' })],
@@ -99,7 +99,6 @@ const ARCHIVES: readonly Row[] = [
   ],
   ['with a name that leaves it, in a long name', 'ArchiveMemberUnsafe', withMembers({ name: '../b', format: 'gnu' })],
   ['with a name of Windows that leaves it', 'ArchiveMemberUnsafe', withMembers({ name: '..\\..\\b' })],
-  ['with two descriptors', 'MachineAmbiguous', withMembers({ name: 'second.ovf', bytes: Buffer.from(ovf) })],
   ['whose member claims 8 GiB', 'ArchiveTruncated', hugeMember(8 * 1024 * MIB - 1, false)],
   ['whose member claims 4 PiB', 'ArchiveTruncated', hugeMember(2 ** 52, true)],
   ['of nothing but zeroes', 'NotAnOva', nothing(MIB)],
@@ -177,7 +176,11 @@ const VMDKS: readonly Row[] = [
   [
     'a directory of 64 TiB in a small file',
     'DiskImageTruncated',
-    damaged(plain, (view) => view.setBigUint64(12, 2n ** 37n, true)),
+    damaged(plain, (view) => {
+      view.setBigUint64(12, 2n ** 37n, true);
+      // Without its descriptor, which says otherwise.
+      new Uint8Array(view.buffer).fill(0, 512, 10_000);
+    }),
   ],
   ['a grain that unpacks to 32 MiB', 'DiskGrainOversized', vmdkBomb()],
   ['a parent', 'DiskHasParent', stream({ descriptor: '# Disk DescriptorFile\nparentCID=11223344\n' }).bytes],
@@ -258,9 +261,10 @@ const QCOW2S: readonly Row[] = [
     'a cluster that unpacks to 20 MiB',
     'DiskGrainOversized',
     qcow2({
-      virtualSizeBytes: 512,
-      l2: { 0: COMPRESSED | 1536n | (39n << 61n) },
-      data: { 1536: deflateRawSync(Buffer.alloc(20 * MIB)) },
+      virtualSizeBytes: 65_536,
+      clusterBits: 16,
+      l2: { 0: COMPRESSED | 196_608n | (39n << 54n) },
+      data: { 196608: deflateRawSync(Buffer.alloc(20 * MIB)) },
     }),
   ],
   [
@@ -290,6 +294,14 @@ describe('a VMDK with', () => {
 
 describe('a qcow2 with', () => {
   test.each(QCOW2S)('%s is %s', (_name, code, bytes) => expectFileRefused('disk.qcow2', bytes, code));
+});
+
+test('of two descriptors in an archive the first one counts (DSP0243 5.3)', async () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, 'a.ova');
+  const second = buildOvf({ machines: [{ id: 'other', name: 'other' }] });
+  writeFileSync(path, withMembers({ name: 'second.ovf', bytes: Buffer.from(second) }));
+  expect(await attemptImport(path, folder.path)).toMatchObject({ status: 0, left: ['vm'] });
 });
 
 describe('names from outside', () => {

@@ -50,7 +50,10 @@ export async function importMachine(
     return { location: place.location, report };
   } catch (error) {
     if (error instanceof ProblemError && error.problem.retry === 'never' && !isOneOf(KEEPS_PARTIAL, error.code)) {
-      await place.discard();
+      // What went wrong first is the answer; that something is left as well is only a remark.
+      await place
+        .discard()
+        .catch((late: unknown) => options.onRemark?.(`${place.partialLocation} could not be removed: ${String(late)}`));
     }
     throw error;
   }

@@ -88,6 +88,11 @@ interface Run {
   isDebug: boolean;
 }
 
+/** What failed first, where closing things afterwards failed as well (`await using`). */
+function firstFailure(error: unknown): unknown {
+  return error instanceof SuppressedError ? firstFailure(error.suppressed) : error;
+}
+
 /** Says what went wrong and what to do. */
 function answerError(error: unknown, { io, signal, programName = 'airlift' }: CliParts, run: Run): ExitCode {
   // Commander ends --help this way too, and has printed what there is to say.
@@ -97,7 +102,8 @@ function answerError(error: unknown, { io, signal, programName = 'airlift' }: Cl
     return ExitCode.usage;
   }
   // An abort may surface as whatever the interrupted call makes of it.
-  const cause = signal.aborted && isProblem(signal.reason) && !isProblem(error) ? signal.reason : error;
+  const first = firstFailure(error);
+  const cause = signal.aborted && isProblem(signal.reason) && !isProblem(first) ? signal.reason : first;
   if (!isProblem(cause)) {
     io.complain(renderBug(cause, run.isDebug));
     return ExitCode.problem;

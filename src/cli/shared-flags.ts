@@ -1,8 +1,9 @@
+import { X509Certificate } from 'node:crypto';
 import type { OpenSource } from '../app/platforms.ts';
 import { isProblem } from '../domain/problems.ts';
 import type { CommandCall, Flags, Positional } from './define-command.ts';
 import { waitForAnswer } from './io.ts';
-import type { SourceOptions } from './services.ts';
+import type { Services, SourceOptions } from './services.ts';
 import { UsageError } from './usage-error.ts';
 
 export const outputFlag = {
@@ -65,10 +66,10 @@ async function readSourceOptions({ flags, services }: SourceCall): Promise<Sourc
     user: flags.user,
     password:
       passwordFile === undefined ? services.passwordFromEnvironment : await readPassword(passwordFile, services),
-    caPem: flags.ca === undefined ? undefined : await services.readTextFile(flags.ca),
+    caPem: flags.ca === undefined ? undefined : await readCertificates(flags.ca, services),
     insecure: flags.insecure,
     deployment: flags.deployment,
-    signatureCaPem: await Promise.all(flags['signature-ca'].map((file) => services.readTextFile(file))),
+    signatureCaPem: await Promise.all(flags['signature-ca'].map((file) => readCertificates(file, services))),
   };
 }
 
@@ -80,4 +81,18 @@ async function readPassword(file: string, services: SourceCall['services']): Pro
 
 function hasUser(location: string): boolean {
   return Boolean(URL.parse(location)?.username);
+}
+
+/** @throws UsageError for a file in which nobody would find a certificate */
+async function readCertificates(file: string, services: Services): Promise<string> {
+  const text = await services.readTextFile(file);
+  const certificates = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
+  try {
+    for (const certificate of certificates) new X509Certificate(certificate);
+  } catch {
+    throw new UsageError(`${file} holds a damaged certificate`);
+  }
+  if (certificates.length === 0)
+    throw new UsageError(`${file} holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)`);
+  return text;
 }

@@ -1,3 +1,4 @@
+import { leafOf } from '../domain/digest-layout.ts';
 import { isProblem, ProblemError } from '../domain/problems.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DecodePiece, DiskReader, EncodedPiece } from '../ports/disk-reader.ts';
@@ -24,7 +25,7 @@ export interface EngineParts {
 const READ_AHEAD_BYTES = 8 * 1024 * 1024;
 /** A checkpoint at least this often in time, and in bytes fetched: a resume over a network may fetch 64 MiB or 1 % again, read-ahead included. */
 const CHECKPOINT_MS = 5_000;
-const CHECKPOINT_REMOTE_BYTES = 24 * 1024 * 1024;
+const CHECKPOINT_REMOTE_BYTES = 16 * 1024 * 1024;
 const CHECKPOINT_LOCAL_BYTES = 256 * 1024 * 1024;
 
 /**
@@ -76,7 +77,11 @@ class DiskTransfer {
   readonly #before: Checkpoint | undefined;
   readonly #startedMs: number;
   readonly #checkpointBytes: number;
-  #copiedBytes: number;
+  /** Of leaves that are done; the rest is copied again after an interruption. */
+  #closedBytes: number;
+  /** By leaf, of those not yet done. */
+  readonly #openBytes = new Map<number, number>();
+  #openTotal = 0;
   #fetchedBytes = 0;
   #copyMs = 0;
   #hasFlushFailed = false;
@@ -96,8 +101,8 @@ class DiskTransfer {
     this.#before = before;
     this.#startedMs = parts.clock.monotonicMs();
     this.#tree = new DigestTree(reader.virtualSizeBytes);
-    this.#copiedBytes = before?.copiedBytes ?? 0;
-    if (before !== undefined) this.#adoptLeaves(before);
+    const isAdopted = before !== undefined && this.#adoptLeaves(before);
+    this.#closedBytes = isAdopted ? before.copiedBytes : 0;
     this.#assembler = new BlockAssembler(writer, this.#tree, { isHashing: options.verify === 'readback' });
     const { hashesUnlisted = false } = options;
     this.#digests = new ManifestDigests({
@@ -142,7 +147,7 @@ class DiskTransfer {
           checkpointFetched = this.#fetchedBytes;
         }
       }
-      await this.#assembler.closeLeaves(0, this.#tree.leafCount);
+      await this.#closeLeaves(0, this.#tree.leafCount);
       this.#copyMs = clock.monotonicMs() - this.#startedMs;
       await this.#saveCheckpoint();
     } catch (error) {
@@ -217,7 +222,7 @@ class DiskTransfer {
       const from = piece.fileOffset - range.fileOffset;
       await this.#takePiece(piece, range.bytes.subarray(from, from + piece.fileBytes));
     }
-    for (const { first, count } of range.closesLeaves ?? []) await this.#assembler.closeLeaves(first, count);
+    for (const { first, count } of range.closesLeaves ?? []) await this.#closeLeaves(first, count);
     const { allocation } = this.#reader;
     this.#progress('copy', this.#copiedBytes, allocation.kind === 'unknown' ? undefined : allocation.bytes);
   }
@@ -240,7 +245,23 @@ class DiskTransfer {
       whole.fill(0, decoded);
       if (isClipped) out.set(whole.subarray(0, length));
     });
-    this.#copiedBytes += length;
+    const leaf = leafOf(piece.offset);
+    this.#openBytes.set(leaf, (this.#openBytes.get(leaf) ?? 0) + length);
+    this.#openTotal += length;
+  }
+
+  async #closeLeaves(first: number, count: number): Promise<void> {
+    await this.#assembler.closeLeaves(first, count);
+    for (const [leaf, bytes] of this.#openBytes) {
+      if (leaf < first || leaf >= first + count) continue;
+      this.#closedBytes += bytes;
+      this.#openTotal -= bytes;
+      this.#openBytes.delete(leaf);
+    }
+  }
+
+  get #copiedBytes(): number {
+    return this.#closedBytes + this.#openTotal;
   }
 
   async #saveCheckpoint(): Promise<void> {
@@ -271,7 +292,7 @@ class DiskTransfer {
       isHashing: this.#options.verify === 'readback',
       subtrees: subtreesForCheckpoint(this.#tree),
       storedDigests: this.#digests.saveStates(),
-      copiedBytes: this.#copiedBytes,
+      copiedBytes: this.#closedBytes,
       fetchedBytes: (before?.fetchedBytes ?? 0) + this.#fetchedBytes,
       writtenBytes: (before?.writtenBytes ?? 0) + this.#assembler.writtenBytes,
       copyMs: (before?.copyMs ?? 0) + copyMs,
@@ -286,12 +307,12 @@ class DiskTransfer {
     }
   }
 
-  #adoptLeaves(before: Checkpoint): void {
-    for (const subtree of subtreesFromCheckpoint(before)) {
-      const [first, end] = this.#tree.leafSpan(subtree.level, subtree.index);
-      if (this.#writer.hasLeaf !== undefined && !this.#hasLeaves(first, end)) continue;
-      this.#tree.addSubtree(subtree);
-    }
+  /** Takes over what an earlier run did: all of it, or nothing when the target no longer has all of it. */
+  #adoptLeaves(before: Checkpoint): boolean {
+    const subtrees = subtreesFromCheckpoint(before);
+    const isThere = subtrees.every(({ level, index }) => this.#hasLeaves(...this.#tree.leafSpan(level, index)));
+    if (isThere) for (const subtree of subtrees) this.#tree.addSubtree(subtree);
+    return isThere;
   }
 
   #hasLeaves(first: number, end: number): boolean {

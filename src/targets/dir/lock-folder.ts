@@ -28,7 +28,8 @@ export async function lockFolder(path: string): Promise<AsyncDisposable> {
     await onVanishing(path, () => writeFile(claim.candidate, JSON.stringify(claim.self), { flag: 'wx' }));
     await take(claim, lock, 0);
   } finally {
-    await rm(claim.candidate, { force: true });
+    // Whatever hinders this has hindered the claim before, and that is the answer to give.
+    await rm(claim.candidate, { force: true }).catch(() => {});
   }
   let isHeld = true;
   return {
