@@ -38,6 +38,8 @@ export async function benchVmdk(): Promise<boolean> {
       const out = join(folder, 'out');
       const args = [
         '--disable-warning=ExperimentalWarning',
+        // As bin/node-binary.js starts it for users.
+        '--max-semi-space-size=2',
         'src/main/cli.ts',
         'import',
         image,

@@ -5,12 +5,12 @@ import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { findNode } from './node-binary.js';
+import { findNode, NODE_FLAGS } from './node-binary.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const built = join(root, 'dist', 'main', 'cli.js');
 const entry = existsSync(built) ? built : join(root, 'src', 'main', 'cli.ts');
-const child = spawn(findNode(root), ['--disable-warning=ExperimentalWarning', entry, ...process.argv.slice(2)], {
+const child = spawn(findNode(root), [...NODE_FLAGS, entry, ...process.argv.slice(2)], {
   stdio: 'inherit',
 });
 // Ctrl-C reaches the whole process group by itself; a signal sent to this process alone is handed on.

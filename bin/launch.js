@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { findNode } from './node-binary.js';
+import { findNode, NODE_FLAGS } from './node-binary.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const [task = 'start', ...args] = process.argv.slice(2);
@@ -40,10 +40,14 @@ for (const step of steps[task]()) {
   const cwd = task === 'start' ? (process.env.INIT_CWD ?? process.cwd()) : root;
   const [script, ...rest] = step;
   const path = isAbsolute(script) ? script : join(root, script);
-  const { status, signal } = spawnSync(node, ['--disable-warning=ExperimentalWarning', path, ...rest], {
-    cwd,
-    stdio: 'inherit',
-  });
+  const { status, signal } = spawnSync(
+    node,
+    [...(task === 'start' ? NODE_FLAGS : NODE_FLAGS.slice(0, 1)), path, ...rest],
+    {
+      cwd,
+      stdio: 'inherit',
+    },
+  );
   if (signal) process.kill(process.pid, signal);
   if (status !== 0) process.exit(status ?? 1);
 }

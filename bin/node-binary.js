@@ -5,6 +5,12 @@ import { join } from 'node:path';
 const OLDEST_MAJOR = 24;
 
 /**
+ * How Node is started. A small young generation is collected often, and with it the buffers that dead objects hold: measured, it takes some 15 MiB off an import's peak and
+ * costs no time. Type stripping is stable in the Node we pin but still warns.
+ */
+export const NODE_FLAGS = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=2'];
+
+/**
  * Finds the Node that npm installed for this platform, else accepts the running one when it is new enough.
  * @param {string} root the package's own folder
  * @returns {string} path of an executable

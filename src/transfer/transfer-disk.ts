@@ -22,7 +22,7 @@ export interface EngineParts {
 }
 
 /** Bytes fetched ahead of decoding. */
-const READ_AHEAD_BYTES = 8 * 1024 * 1024;
+const READ_AHEAD_BYTES = 4 * 1024 * 1024;
 /** A checkpoint at least this often in time, and in bytes fetched: a resume over a network may fetch 64 MiB or 1 % again, read-ahead included. */
 const CHECKPOINT_MS = 5_000;
 const CHECKPOINT_REMOTE_BYTES = 16 * 1024 * 1024;
