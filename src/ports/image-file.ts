@@ -27,8 +27,18 @@ export interface ImageFile extends AsyncDisposable {
    * @throws ProblemError `DiskImageTruncated` when the file ends before, and the problems of the source
    */
   read?(offset: number, length: number, options?: CallOptions): Promise<Uint8Array>;
+  /**
+   * The parts of the file that hold data, rising; what lies between them reads as zeroes. Absent where nobody can tell without reading. Bounds are those of the file system's
+   * blocks, not of the content.
+   */
+  dataExtents?(options?: CallOptions): AsyncIterable<FileExtent>;
   /** Yields the bytes from `from` (default 0) to `to` (default: the end) in order, in pieces of any size. Stopping early closes the source. */
   stream(options?: StreamOptions): AsyncIterable<Uint8Array>;
+}
+
+export interface FileExtent {
+  readonly offset: number;
+  readonly length: number;
 }
 
 export interface StreamOptions extends CallOptions {
@@ -61,5 +71,12 @@ export interface DiskFiles {
 }
 
 export type FileOrigin = {
-  readonly file: { readonly path: string; readonly offset: number; readonly sizeBytes: number };
+  readonly file: {
+    readonly path: string;
+    /** Where in the file at `path` this file begins. */
+    readonly offset: number;
+    readonly sizeBytes: number;
+    /** Read past the page cache where the platform allows, because what the storage holds is the question, not what memory does. */
+    readonly uncached?: boolean;
+  };
 };
