@@ -140,6 +140,11 @@ const catalogue = {
     remedy: 'Check the size of the original disk; export it again when it is smaller.',
     retry: 'never',
   },
+  DiskTooScattered: {
+    summary: 'The disk image holds parts of blocks in an order in which they cannot be put together in memory.',
+    remedy: 'Convert the image with `qemu-img convert -O qcow2` into one with clusters of 64 KiB, and use that.',
+    retry: 'never',
+  },
   DiskHasParent: {
     summary: 'The disk image holds only the changes to another image.',
     remedy: 'Remove the snapshots of the machine, or flatten the chain with `qemu-img convert`, and export again.',
@@ -270,19 +275,35 @@ const catalogue = {
     retry: 'never',
   },
   TargetBusy: {
-    summary: 'Another process is importing to the same place.',
-    remedy: 'Wait for the named process to end, or stop it; then run the same command again.',
+    summary: 'Another process is using the target.',
+    remedy:
+      'Wait for the named process to end, or stop it, or unmount the named device; then run the same command again.',
     retry: { afterMs: 10_000 },
   },
   TargetNotWritable: {
     summary: 'The target cannot be written.',
-    remedy: 'Give this user write permission on the named folder, or choose another one with `--to`.',
+    remedy: 'Give this user write permission on the named folder or device, or choose another one with `--to`.',
     retry: 'never',
   },
   TargetFull: {
     summary: 'There is not enough space at the target.',
     remedy: 'Free space at the target and run the same command again; it continues where it stopped.',
     retry: { afterMs: 60_000 },
+  },
+  TargetTooSmall: {
+    summary: 'A device is smaller than the disk that is to be written to it.',
+    remedy: 'Enlarge the named device to at least the size of the disk, or name a larger one.',
+    retry: 'never',
+  },
+  TargetLarger: {
+    summary: 'A device is larger than the disk that is written to it; what lies behind the disk stays as it is.',
+    remedy: 'Name a device of the same size when the guest should not find room, or old data, behind its disk.',
+    retry: 'never',
+  },
+  TargetDevicesMismatch: {
+    summary: 'The devices do not fit the disks one to one.',
+    remedy: 'Give one device per disk, each a different one, in the order that `airlift inspect` lists the disks.',
+    retry: 'never',
   },
   TargetSpaceUncertain: {
     summary: 'The target may not have enough space: the source cannot tell how much of the disk is data.',
@@ -302,7 +323,8 @@ const catalogue = {
   },
   TargetKindUnsupported: {
     summary: 'This kind of target is not supported.',
-    remedy: 'Write `--to dir:<folder>` with `?format=qcow2` or `?format=raw`.',
+    remedy:
+      'Write `--to dir:<folder>` with `?format=qcow2` or `?format=raw`, or `--to "device:<device>,...?state=<folder>"`.',
     retry: 'never',
   },
   CheckpointUnusable: {

@@ -2,21 +2,26 @@ import { deflateRawSync, deflateSync, zstdCompressSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import type { EncodedPiece, PieceEncoding } from '../ports/disk-reader.ts';
 import { randomBytes, seededRandom } from '../testing/random.ts';
-import { decodePiece } from './decode-piece.ts';
+import { createDecodePiece } from './decode-piece.ts';
+import { inflateByLibdeflate, inflateByZlib } from './inflate.ts';
 import { zstdFrameBytes } from './qcow2/zstd-frame.ts';
 
 const bytes = randomBytes(seededRandom(5), 4096).fill(3, 1000);
 const packers = { zlib: deflateSync, deflate: deflateRawSync, zstd: zstdCompressSync } as const;
 const packed = ['zlib', 'deflate', 'zstd'] as const;
 
-function decode(encoding: PieceEncoding, encoded: Uint8Array, length: number, unpackedBytes?: number) {
-  const piece: EncodedPiece = { offset: 8192, length, fileOffset: 512, fileBytes: encoded.length, encoding };
-  const out = new Uint8Array(length);
-  const decoded = decodePiece(unpackedBytes === undefined ? piece : { ...piece, unpackedBytes }, encoded, out);
-  return { decoded, out };
-}
+const inflates = [['zlib', inflateByZlib] as const, ['libdeflate', inflateByLibdeflate()] as const];
 
-describe('decodePiece', () => {
+describe.each(inflates)('decodePiece by %s', (_name, inflate) => {
+  if (inflate === undefined) return test('the system has no libdeflate', () => {});
+  const decodePiece = createDecodePiece(inflate);
+  function decode(encoding: PieceEncoding, encoded: Uint8Array, length: number, unpackedBytes?: number) {
+    const piece: EncodedPiece = { offset: 8192, length, fileOffset: 512, fileBytes: encoded.length, encoding };
+    const out = new Uint8Array(length);
+    const decoded = decodePiece(unpackedBytes === undefined ? piece : { ...piece, unpackedBytes }, encoded, out);
+    return { decoded, out };
+  }
+
   test('copies plain bytes', () => {
     expect(decode('plain', bytes, bytes.length)).toEqual({ decoded: 4096, out: bytes });
   });

@@ -1,20 +1,48 @@
-import { decodePiece } from '../formats/decode-piece.ts';
+import { availableParallelism } from 'node:os';
+import { createDecodePiece } from '../formats/decode-piece.ts';
+import { chooseInflate } from '../formats/inflate.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { DataPlane } from '../ports/transfer.ts';
+import { ByteBudget } from '../transfer/byte-budget.ts';
+import { createFetchWindow } from '../transfer/fetch-window.ts';
+import { ThreadLanes } from '../transfer/lanes/thread-lanes.ts';
 import { loadLibcryptoHashes } from '../transfer/libcrypto-hashes.ts';
 import { measureRead } from '../transfer/measure-read.ts';
+import { SlabPool } from '../transfer/slab-pool.ts';
 import { type HashFactory, nodeHashes } from '../transfer/stored-digest.ts';
 import { transferDisk } from '../transfer/transfer-disk.ts';
 import { compareDisk } from '../transfer/verify-disk.ts';
 
 /** Chosen once a process: libcrypto where the system has it, so that manifest digests continue after an interruption. */
 export const hashes: HashFactory = loadLibcryptoHashes() ?? nodeHashes;
+/** Chosen once a process; each lane chooses the same for itself. */
+export const inflate = chooseInflate();
 
-export function createDataPlane(clock: Clock): DataPlane {
-  const parts = { decode: decodePiece, hashes, clock };
+export interface DataPlaneOptions {
+  /** Threads that decode and write; chosen from the cores unless told. */
+  readonly lanes?: number | undefined;
+  /** Most connections to one server; 16 unless told. */
+  readonly connections?: number | undefined;
+}
+
+/** Encoded bytes in memory, of all disks together. */
+const WINDOW_BYTES = 32 * 1024 * 1024;
+/** More lanes than this rarely find memory bandwidth to work with. */
+const MOST_LANES = 4;
+
+/** The engine with everything that all disks of the process share: lanes, memory, connections. */
+export function createDataPlane(clock: Clock, { lanes: wanted, connections }: DataPlaneOptions = {}): DataPlane {
+  const lanes = new ThreadLanes({
+    entry: new URL(`./lane${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
+    // The number of cores that the container may use, where there is one (libuv reads its CPU limit).
+    count: wanted ?? Math.min(MOST_LANES, availableParallelism()),
+  });
+  const window = createFetchWindow({ clock, connections, pool: new SlabPool(new ByteBudget(WINDOW_BYTES)) });
+  const decode = createDecodePiece(inflate.inflate);
+  const parts = { decode, lanes, window, hashes, clock };
   return {
     transferDisk: (reader, options) => transferDisk(parts, reader, options),
     measureRead: (reader, options) => measureRead(parts, reader, options),
-    compareDisk,
+    compareDisk: (reader, expected, options) => compareDisk(parts, reader, expected, options),
   };
 }

@@ -15,6 +15,8 @@ export interface ImageFile extends AsyncDisposable {
   readIdentity(options?: CallOptions): Promise<string>;
   /** Plain data from which a lane can open the file itself; absent when only this process can read it. */
   readonly origin?: FileOrigin;
+  /** The server it comes from, so that requests to one server are counted together; absent for files of this machine. */
+  readonly server?: string | undefined;
   /** Digests that a manifest gives, one per stored part, in order and together covering all stored bytes. Empty without a manifest. */
   readonly expectedDigests: readonly ExpectedDigest[];
   /**

@@ -1,13 +1,20 @@
+import type { CallOptions } from '../lib/call-options.ts';
+import type { FileExtent } from './image-file.ts';
+
 /**
  * The few things a target needs from a file system, so that tests can put a disk that loses unflushed writes in its place. All failures arrive as
  * ProblemError: `TargetFull`, `TargetNotWritable`, `TargetWriteFailed`, `TargetReadFailed`.
  */
 export interface StorageFile extends AsyncDisposable {
   readonly name: string;
+  /** Of a real file, which another thread may open for itself. */
+  readonly path?: string | undefined;
   /** Writes all of `bytes`. Durable only after `sync`. */
   write(offset: number, bytes: Uint8Array): Promise<void>;
   /** Fills `into` as far as the file reaches and returns the bytes read. */
   read(offset: number, into: Uint8Array): Promise<number>;
+  /** The parts that hold data, rising, as ImageFile has it. Absent where nobody can tell without reading. */
+  dataExtents?(options?: CallOptions): AsyncIterable<FileExtent>;
   truncate(sizeBytes: number): Promise<void>;
   sizeBytes(): Promise<number>;
   /** Bytes that take up space, without holes. */

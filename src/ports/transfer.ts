@@ -15,8 +15,11 @@ export interface DataPlane {
    * Reads and decodes the beginning of a disk for a moment, writing nothing, and tells how many bytes of the disk come per second; undefined for a disk without data.
    */
   measureRead(reader: DiskReader, options?: CallOptions): Promise<number | undefined>;
-  /** Reads a whole disk and names the ranges that differ; empty when it is the same. */
-  compareDisk(disk: ReadableDisk, expected: DiskDigest, options?: CompareOptions): Promise<DifferingRange[]>;
+  /**
+   * Reads a whole disk, the target's or once more the source's, and names the ranges that differ; empty when it is the same. The caller keeps the reader.
+   * @throws ProblemError the problems of the source and the format
+   */
+  compareDisk(reader: DiskReader, expected: DiskDigest, options?: CompareOptions): Promise<DifferingRange[]>;
 }
 
 export interface TransferOptions extends CallOptions {
@@ -26,6 +29,8 @@ export interface TransferOptions extends CallOptions {
   readonly verify: VerifyMode;
   /** Compute every algorithm over files without expected digests, because the source learns those only at its end (Source.lateDigests). */
   readonly hashesUnlisted?: boolean;
+  /** Slows the reading of the source down; may be shared by several disks. */
+  readonly rateLimiter?: RateLimiter | undefined;
   readonly onProgress?: ((progress: DiskProgress) => void) | undefined;
   /** One sentence the user should know, such as that a resume has to read the source again. */
   readonly onRemark?: ((remark: string) => void) | undefined;
@@ -74,13 +79,13 @@ export interface StoredDigestResult {
   readonly actual: string;
 }
 
-/** Anything a finished disk can be read from. */
-export interface ReadableDisk {
-  readonly virtualSizeBytes: number;
-  read(offset: number, into: Uint8Array): Promise<void>;
+/** Lets bytes pass at a rate (lib/rate-limiter.ts). */
+export interface RateLimiter {
+  take(bytes: number, options?: CallOptions): Promise<void>;
 }
 
 export interface CompareOptions extends CallOptions {
+  readonly rateLimiter?: RateLimiter | undefined;
   readonly onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
 }
 

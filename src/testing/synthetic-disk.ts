@@ -71,7 +71,11 @@ export function syntheticReader(
 ): DiskReader & { contentNow: string } {
   const file =
     options.file ??
-    new MemoryImageFile(disk.image, { expectedDigests: options.expectedDigests ?? [], pieceBytes: 10_000 });
+    new MemoryImageFile(disk.image, {
+      expectedDigests: options.expectedDigests ?? [],
+      pieceBytes: 10_000,
+      ranged: options.forward !== true,
+    });
   const contentId = options.contentId ?? 'synthetic';
   const virtualSizeBytes = disk.content.length;
   const left = new Uint32Array(leafCount(virtualSizeBytes));

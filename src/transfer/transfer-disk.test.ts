@@ -8,14 +8,23 @@ import type { DiskProgress, TransferOptions } from '../ports/transfer.ts';
 import { HurriedClock } from '../testing/fake-clock.ts';
 import { MemoryImageFile } from '../testing/memory-image-file.ts';
 import { MemoryMachineTarget } from '../testing/memory-target.ts';
+import { plainWindow } from '../testing/plain-window.ts';
 import { buildSyntheticDisk, decodeSynthetic, type SyntheticDisk, syntheticReader } from '../testing/synthetic-disk.ts';
 import { MAX_CHECKPOINT_BYTES } from './checkpoint.ts';
+import { createInlineLanes } from './lanes/inline-lanes.ts';
 import { loadLibcryptoHashes } from './libcrypto-hashes.ts';
 import { measureRead } from './measure-read.ts';
 import { nodeHashes } from './stored-digest.ts';
 import { transferDisk } from './transfer-disk.ts';
 
-const parts = { decode: decodeSynthetic, hashes: loadLibcryptoHashes() ?? nodeHashes, clock: new HurriedClock() };
+const enginePartsWith = (decode: DecodePiece) => ({
+  decode,
+  lanes: createInlineLanes({ decode, openWriter: () => expect.fail('lanes have no target to open here') }),
+  window: plainWindow,
+  hashes: loadLibcryptoHashes() ?? nodeHashes,
+  clock: new HurriedClock(),
+});
+const parts = enginePartsWith(decodeSynthetic);
 const options = (target: MemoryMachineTarget, more: Partial<TransferOptions> = {}): TransferOptions => ({
   target,
   index: 0,
@@ -136,10 +145,7 @@ describe('transferDisk', () => {
       Stop,
     );
     const decoded: number[] = [];
-    const counting = {
-      ...parts,
-      decode: (...call: Parameters<DecodePiece>) => decoded.push(call[0].offset) && decodeSynthetic(...call),
-    };
+    const counting = enginePartsWith((...call) => decoded.push(call[0].offset) && decodeSynthetic(...call));
     await transferDisk(counting, syntheticReader(disk), options(target));
     expect(decoded.length).toBeGreaterThan(0);
     expect(decoded.length).toBeLessThan(disk.pieces.length / 2);
@@ -350,7 +356,7 @@ describe('transferDisk', () => {
   test('a piece that unpacks to less than it should is corruption, but at the end of the disk', async () => {
     const short: DecodePiece = (_piece, _encoded, out) => out.length - 1;
     await expect(
-      transferDisk({ ...parts, decode: short }, syntheticReader(disk), options(new MemoryMachineTarget())),
+      transferDisk(enginePartsWith(short), syntheticReader(disk), options(new MemoryMachineTarget())),
     ).rejects.toMatchObject({
       code: 'DiskImageCorrupt',
     });

@@ -1,36 +1,34 @@
-import { leafOf } from '../domain/digest-layout.ts';
 import { isProblem, ProblemError } from '../domain/problems.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { DecodePiece, DiskReader, EncodedPiece } from '../ports/disk-reader.ts';
+import type { DiskReader } from '../ports/disk-reader.ts';
 import type { DiskWriter } from '../ports/disk-writer.ts';
 import type { DiskProgress, DiskResult, StoredDigestResult, TransferOptions } from '../ports/transfer.ts';
-import { BlockAssembler } from './block-assembler.ts';
 import { type Checkpoint, encodeCheckpoint, subtreesForCheckpoint, subtreesFromCheckpoint } from './checkpoint.ts';
+import { CheckpointPace } from './checkpoint-pace.ts';
 import { DigestTree } from './digest-tree.ts';
+import { DiskPump } from './disk-pump.ts';
 import { checkpointKey, findEarlierRun } from './earlier-run.ts';
-import { type FetchedRange, fetchRanges } from './fetch-ranges.ts';
 import { ManifestDigests } from './manifest-digests.ts';
-import { readAhead } from './read-ahead.ts';
 import type { HashFactory } from './stored-digest.ts';
-import { digestDisk, digestOf, failVerification, findDifferences } from './verify-disk.ts';
+import { digestDisk, digestOf, failVerification, findDifferences, type ReadParts } from './verify-disk.ts';
 
 /** What the engine stands on besides the disk itself; chosen once, in main/. */
-export interface EngineParts {
-  readonly decode: DecodePiece;
+export interface EngineParts extends ReadParts {
   readonly hashes: HashFactory;
   readonly clock: Clock;
 }
 
-/** Bytes fetched ahead of decoding. */
-const READ_AHEAD_BYTES = 4 * 1024 * 1024;
-/** A checkpoint at least this often in time, and in bytes fetched: a resume over a network may fetch 64 MiB or 1 % again, read-ahead included. */
+/** A checkpoint at least this often in time, and in bytes fetched: a resume may fetch 64 MiB or 1 % again, what is under way included. */
 const CHECKPOINT_MS = 5_000;
-const CHECKPOINT_REMOTE_BYTES = 16 * 1024 * 1024;
-const CHECKPOINT_LOCAL_BYTES = 256 * 1024 * 1024;
+const CHECKPOINT_REMOTE_BYTES = 12 * 1024 * 1024;
+const CHECKPOINT_LOCAL_BYTES = 32 * 1024 * 1024;
+/** Where storage takes long to flush, the copy runs ahead of its checkpoint by this at most. */
+const AHEAD_REMOTE_BYTES = 24 * 1024 * 1024;
+const AHEAD_LOCAL_BYTES = 512 * 1024 * 1024;
 
 /**
  * Copies one disk: fetch, decode, hash, write, checkpoint; then finish the target's file, check the source's digests, read back and compare. Run again after
- * any interruption it continues from the last checkpoint. Holds one range, the read-ahead and two write buffers in memory.
+ * any interruption it continues from the last checkpoint. Memory: what the window and the lanes have ahead.
  * @throws ProblemError `SourceChanged`, `PlanChanged`, `DigestMismatch`, `VerificationFailed`, and the problems of source, format and target. The partial result
  *   stays with the target in every case; the caller decides about it.
  */
@@ -72,16 +70,13 @@ class DiskTransfer {
   readonly #writer: DiskWriter;
   readonly #options: TransferOptions;
   readonly #tree: DigestTree;
-  readonly #assembler: BlockAssembler;
+  readonly #pump: DiskPump;
+  readonly #pace: CheckpointPace;
   readonly #digests: ManifestDigests;
   readonly #before: Checkpoint | undefined;
   readonly #startedMs: number;
-  readonly #checkpointBytes: number;
-  /** Of leaves that are done; the rest is copied again after an interruption. */
-  #closedBytes: number;
-  /** By leaf, of those not yet done. */
-  readonly #openBytes = new Map<number, number>();
-  #openTotal = 0;
+  /** Copied by earlier runs. */
+  readonly #adoptedBytes: number;
   #fetchedBytes = 0;
   #copyMs = 0;
   #hasFlushFailed = false;
@@ -102,9 +97,8 @@ class DiskTransfer {
     this.#startedMs = parts.clock.monotonicMs();
     this.#tree = new DigestTree(reader.virtualSizeBytes);
     const isAdopted = before !== undefined && this.#adoptLeaves(before);
-    this.#closedBytes = isAdopted ? before.copiedBytes : 0;
-    this.#assembler = new BlockAssembler(writer, this.#tree, { isHashing: options.verify === 'readback' });
-    const { hashesUnlisted = false } = options;
+    this.#adoptedBytes = isAdopted ? before.copiedBytes : 0;
+    const { hashesUnlisted = false, signal, rateLimiter, verify } = options;
     this.#digests = new ManifestDigests({
       files: reader.files,
       hashes: parts.hashes,
@@ -113,49 +107,48 @@ class DiskTransfer {
     });
     if (before !== undefined && before.fetchedBytes > 0) this.#remarkFilesReadAgain();
     const isLocal = reader.files.every((file) => file.origin !== undefined);
-    this.#checkpointBytes = isLocal ? CHECKPOINT_LOCAL_BYTES : CHECKPOINT_REMOTE_BYTES;
+    this.#pace = new CheckpointPace({
+      clock: parts.clock,
+      everyBytes: isLocal ? CHECKPOINT_LOCAL_BYTES : CHECKPOINT_REMOTE_BYTES,
+      everyMs: CHECKPOINT_MS,
+      limitBytes: isLocal ? AHEAD_LOCAL_BYTES : AHEAD_REMOTE_BYTES,
+      save: () => this.#saveCheckpoint(),
+    });
+    this.#pump = new DiskPump({
+      ...parts,
+      reader,
+      writer,
+      tree: this.#tree,
+      isHashing: verify === 'readback',
+      digests: this.#digests.byFile,
+      rateLimiter,
+      signal,
+      onFetched: (bytes) => {
+        this.#fetchedBytes += bytes;
+        this.#pace.count(bytes);
+      },
+      onBytes: () => this.#progressOfCopy(),
+      keepUp: () => this.#pace.keepUp(),
+    });
   }
 
   async copy(): Promise<void> {
-    const { signal } = this.#options;
-    const { clock } = this.#parts;
-    // What was known at the start, not what becomes known: a late piece for a leaf that closed in this run must be noticed, not left out.
-    const done = Uint8Array.from({ length: this.#tree.leafCount }, (_, leaf) => (this.#tree.hasLeaf(leaf) ? 1 : 0));
-    const fetched = fetchRanges(this.#reader, {
-      signal,
-      wants: (leaf) => done[leaf] !== 1,
-      digests: this.#digests.byFile,
-      onFetched: (bytes) => {
-        this.#fetchedBytes += bytes;
-      },
-    });
-    let checkpointMs = clock.monotonicMs();
-    let checkpointFetched = 0;
     try {
-      for await (const range of readAhead(fetched, {
-        budgetBytes: READ_AHEAD_BYTES,
-        sizeOf: (each) => each.fileBytes,
-      })) {
-        signal?.throwIfAborted();
-        await this.#takeRange(range);
-        const now = clock.monotonicMs();
-        const isDue =
-          this.#fetchedBytes - checkpointFetched >= this.#checkpointBytes || now - checkpointMs >= CHECKPOINT_MS;
-        if (isDue) {
-          await this.#saveCheckpoint();
-          checkpointMs = clock.monotonicMs();
-          checkpointFetched = this.#fetchedBytes;
-        }
-      }
-      await this.#closeLeaves(0, this.#tree.leafCount);
-      this.#copyMs = clock.monotonicMs() - this.#startedMs;
+      await this.#pump.run();
+      await this.#pace.settle();
+      this.#copyMs = this.#parts.clock.monotonicMs() - this.#startedMs;
       await this.#saveCheckpoint();
     } catch (error) {
+      await this.#pace.settle();
       // Save what is safely there, so that stopping costs nothing. When that fails too, the checkpoint before this one stands.
       if (isWorthContinuing(error) && !this.#hasFlushFailed) {
-        await this.#saveFlushed().catch((late: unknown) =>
+        await this.#saveCheckpoint().catch((late: unknown) =>
           this.#options.onRemark?.(`no further checkpoint could be saved: ${String(late)}`),
         );
+      }
+      // A source that changed under the copy looks damaged in many ways.
+      if (isProblem(error, 'DiskImageTruncated', 'DiskImageCorrupt')) {
+        await refuseChangedSource(this.#reader, this.#options.signal);
       }
       throw error;
     }
@@ -183,11 +176,10 @@ class DiskTransfer {
     const { signal, index, target } = this.#options;
     const { clock } = this.#parts;
     const started = clock.monotonicMs();
-    const totalBytes = this.#writer.virtualSizeBytes;
-    const leafBytes = totalBytes / Math.max(1, this.#tree.leafCount);
-    const actual = await digestDisk(this.#writer, {
+    await using written = await this.#writer.openWritten();
+    const actual = await digestDisk(this.#parts, written, {
       signal,
-      onLeaf: (leaf) => this.#progress('verify', Math.min(totalBytes, Math.round((leaf + 1) * leafBytes)), totalBytes),
+      onProgress: (doneBytes, totalBytes) => this.#progress('verify', doneBytes, totalBytes),
     });
     const differences = findDifferences(this.#tree, actual);
     if (differences.length > 0) failVerification(target.diskFileName(index), differences);
@@ -217,60 +209,13 @@ class DiskTransfer {
     return result;
   }
 
-  async #takeRange(range: FetchedRange): Promise<void> {
-    for (const piece of range.pieces) {
-      const from = piece.fileOffset - range.fileOffset;
-      await this.#takePiece(piece, range.bytes.subarray(from, from + piece.fileBytes));
-    }
-    for (const { first, count } of range.closesLeaves ?? []) await this.#closeLeaves(first, count);
-    const { allocation } = this.#reader;
-    this.#progress('copy', this.#copiedBytes, allocation.kind === 'unknown' ? undefined : allocation.bytes);
-  }
-
-  async #takePiece(piece: EncodedPiece, encoded: Uint8Array): Promise<void> {
-    const { virtualSizeBytes } = this.#reader;
-    // The last grain of a disk may reach past its end.
-    const length = Math.min(piece.length, virtualSizeBytes - piece.offset);
-    const isClipped = length < piece.length;
-    await this.#assembler.add(piece.offset, length, (out) => {
-      const whole = isClipped ? new Uint8Array(piece.length) : out;
-      const decoded = this.#parts.decode(piece, encoded, whole);
-      if (decoded < length && piece.offset + length < virtualSizeBytes) {
-        throw new ProblemError(
-          'DiskImageCorrupt',
-          `the part of the image at file offset ${piece.fileOffset} unpacks to ${decoded} bytes instead of ${piece.length}`,
-          { context: { offset: piece.offset, fileOffset: piece.fileOffset } },
-        );
-      }
-      whole.fill(0, decoded);
-      if (isClipped) out.set(whole.subarray(0, length));
-    });
-    const leaf = leafOf(piece.offset);
-    this.#openBytes.set(leaf, (this.#openBytes.get(leaf) ?? 0) + length);
-    this.#openTotal += length;
-  }
-
-  async #closeLeaves(first: number, count: number): Promise<void> {
-    await this.#assembler.closeLeaves(first, count);
-    for (const [leaf, bytes] of this.#openBytes) {
-      if (leaf < first || leaf >= first + count) continue;
-      this.#closedBytes += bytes;
-      this.#openTotal -= bytes;
-      this.#openBytes.delete(leaf);
-    }
-  }
-
   get #copiedBytes(): number {
-    return this.#closedBytes + this.#openTotal;
+    return this.#adoptedBytes + this.#pump.copiedBytes;
   }
 
+  /** Takes stock of the leaves done, makes them durable and says so. The copy goes on meanwhile: what becomes done after the stocktaking belongs to the next one. */
   async #saveCheckpoint(): Promise<void> {
-    await this.#assembler.settle();
-    await this.#saveFlushed();
-  }
-
-  /** Leaves count as done only after their writes, so this is safe also when the write under way has failed. */
-  async #saveFlushed(): Promise<void> {
+    const checkpoint = encodeCheckpoint(this.#checkpoint());
     try {
       await this.#writer.flush();
     } catch (error) {
@@ -278,7 +223,7 @@ class DiskTransfer {
       this.#hasFlushFailed = true;
       throw error;
     }
-    await this.#options.target.saveState(checkpointKey(this.#options.index), encodeCheckpoint(this.#checkpoint()));
+    await this.#options.target.saveState(checkpointKey(this.#options.index), checkpoint);
   }
 
   #checkpoint(): Checkpoint {
@@ -292,9 +237,9 @@ class DiskTransfer {
       isHashing: this.#options.verify === 'readback',
       subtrees: subtreesForCheckpoint(this.#tree),
       storedDigests: this.#digests.saveStates(),
-      copiedBytes: this.#closedBytes,
+      copiedBytes: this.#adoptedBytes + this.#pump.closedBytes,
       fetchedBytes: (before?.fetchedBytes ?? 0) + this.#fetchedBytes,
-      writtenBytes: (before?.writtenBytes ?? 0) + this.#assembler.writtenBytes,
+      writtenBytes: (before?.writtenBytes ?? 0) + this.#pump.writtenBytes,
       copyMs: (before?.copyMs ?? 0) + copyMs,
       resumes: before === undefined ? 0 : before.resumes + 1,
     };
@@ -318,6 +263,11 @@ class DiskTransfer {
   #hasLeaves(first: number, end: number): boolean {
     for (let leaf = first; leaf < end; leaf += 1) if (this.#writer.hasLeaf?.(leaf) === false) return false;
     return true;
+  }
+
+  #progressOfCopy(): void {
+    const { allocation } = this.#reader;
+    this.#progress('copy', this.#copiedBytes, allocation.kind === 'unknown' ? undefined : allocation.bytes);
   }
 
   #progress(phase: DiskProgress['phase'], doneBytes: number, totalBytes: number | undefined): void {

@@ -1,27 +1,44 @@
 import { LEAF_BYTES } from '../domain/digest-layout.ts';
 import { ProblemError } from '../domain/problems.ts';
-import type { CallOptions } from '../lib/call-options.ts';
-import type { CompareOptions, DifferingRange, DiskDigest, ReadableDisk } from '../ports/transfer.ts';
-import { DigestTree, digestLeaf, leafBytes } from './digest-tree.ts';
+import type { DecodePiece, DiskReader } from '../ports/disk-reader.ts';
+import type { CompareOptions, DifferingRange, DiskDigest } from '../ports/transfer.ts';
+import { DigestTree } from './digest-tree.ts';
+import { DiskPump } from './disk-pump.ts';
+import type { FetchWindow } from './fetch-ranges.ts';
+import type { LanePool } from './lanes/lane-pool.ts';
 
 /** Sections that a report names; few enough for a small file, many enough to find a difference. */
 const MAX_SECTIONS = 256;
 
-/** Reads a whole disk and computes its digest tree. Memory: one leaf, and the tree. */
+/** What reading a disk takes; chosen once, in main/. */
+export interface ReadParts {
+  readonly decode: DecodePiece;
+  readonly lanes: LanePool;
+  readonly window: FetchWindow;
+}
+
+/** Reads a whole disk and computes its digest tree. Memory: what the lanes have ahead, and the tree. */
 export async function digestDisk(
-  disk: ReadableDisk,
-  options: CallOptions & { readonly onLeaf?: (leaf: number, digest: Uint8Array) => void } = {},
+  parts: ReadParts,
+  reader: DiskReader,
+  options: CompareOptions = {},
 ): Promise<DigestTree> {
-  const tree = new DigestTree(disk.virtualSizeBytes);
-  const buffer = Buffer.allocUnsafeSlow(LEAF_BYTES);
-  for (let leaf = 0; leaf < tree.leafCount; leaf += 1) {
-    options.signal?.throwIfAborted();
-    const bytes = buffer.subarray(0, leafBytes(disk.virtualSizeBytes, leaf));
-    await disk.read(leaf * LEAF_BYTES, bytes);
-    const digest = digestLeaf(bytes);
-    tree.setLeaf(leaf, digest);
-    options.onLeaf?.(leaf, digest);
-  }
+  const { signal, onProgress, rateLimiter } = options;
+  const { virtualSizeBytes } = reader;
+  const tree = new DigestTree(virtualSizeBytes);
+  const report = () => onProgress?.(Math.min(virtualSizeBytes, tree.knownLeaves * LEAF_BYTES), virtualSizeBytes);
+  const pump = new DiskPump({
+    ...parts,
+    reader,
+    tree,
+    isHashing: true,
+    digests: reader.files.map(() => undefined),
+    rateLimiter,
+    signal,
+    onBytes: report,
+  });
+  await pump.run();
+  report();
   return tree;
 }
 
@@ -43,16 +60,13 @@ export function digestOf(tree: DigestTree): DiskDigest {
 
 /** Reads a disk and tells where it differs from what a report says. */
 export async function compareDisk(
-  disk: ReadableDisk,
+  parts: ReadParts,
+  reader: DiskReader,
   expected: DiskDigest,
   options: CompareOptions = {},
 ): Promise<DifferingRange[]> {
-  const { signal, onProgress } = options;
-  const total = disk.virtualSizeBytes;
-  const tree = await digestDisk(disk, {
-    signal,
-    onLeaf: (leaf) => onProgress?.(Math.min(total, (leaf + 1) * LEAF_BYTES), total),
-  });
+  const total = reader.virtualSizeBytes;
+  const tree = await digestDisk(parts, reader, options);
   const actual = digestOf(tree);
   if (actual.root === expected.root) return [];
   const ranges = actual.sections.flatMap((section, index) => {

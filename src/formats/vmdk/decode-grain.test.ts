@@ -2,7 +2,8 @@ import { deflateSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import type { EncodedPiece } from '../../ports/disk-reader.ts';
 import { markedGrain } from '../../testing/vmdk-builder.ts';
-import { decodeVmdkGrain } from './decode-grain.ts';
+import { inflateByLibdeflate, inflateByZlib } from '../inflate.ts';
+import { createDecodeVmdkGrain } from './decode-grain.ts';
 
 const content = Uint8Array.from({ length: 65_536 }, (_, index) => (index * 7) % 251);
 const piece = (change: Partial<EncodedPiece> = {}): EncodedPiece => ({
@@ -15,7 +16,12 @@ const piece = (change: Partial<EncodedPiece> = {}): EncodedPiece => ({
 });
 const refusal = (code: string) => expect.objectContaining({ code });
 
-describe('decodeVmdkGrain', () => {
+const inflates = [['zlib', inflateByZlib] as const, ['libdeflate', inflateByLibdeflate()] as const];
+
+describe.each(inflates)('a VMDK grain by %s', (_name, inflate) => {
+  if (inflate === undefined) return test('the system has no libdeflate', () => {});
+  const decodeVmdkGrain = createDecodeVmdkGrain(inflate);
+
   test('inflates into the buffer; padding behind the compressed bytes does not matter', () => {
     const encoded = Buffer.concat([markedGrain(256, deflateSync(content)), Buffer.alloc(700, 0xee)]);
     const out = new Uint8Array(65_536);
@@ -38,7 +44,7 @@ describe('decodeVmdkGrain', () => {
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 20);
     expect(() =>
       decodeVmdkGrain(piece(), markedGrain(256, deflateSync(new Uint8Array(65_537))), new Uint8Array(65_536)),
-    ).toThrow(/file offset 66048 unpacks to more than 65536 bytes/);
+    ).toThrow(/file offset 66048, for disk offset 131072, unpacks to more than 65536 bytes/);
   });
 
   test.each([

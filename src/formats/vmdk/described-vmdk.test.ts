@@ -3,7 +3,7 @@ import { readWholeDisk } from '../../testing/apply-disk-reader.ts';
 import { collect } from '../../testing/collect.ts';
 import { randomBytes, seededRandom } from '../../testing/random.ts';
 import { buildSparse, contentOf, MemoryDiskFiles } from '../../testing/vmdk-builder.ts';
-import { decodeVmdkGrain } from './decode-grain.ts';
+import { decodePiece } from '../decode-piece.ts';
 import { openVmdk } from './open-vmdk.ts';
 
 const MIB = 2 ** 20;
@@ -42,7 +42,7 @@ async function refusal(main: Uint8Array, options: ConstructorParameters<typeof M
   const files = new MemoryDiskFiles(main, options);
   try {
     await using reader = await openVmdk(files);
-    await readWholeDisk(reader, decodeVmdkGrain);
+    await readWholeDisk(reader, decodePiece);
   } catch (error) {
     for (const file of files.opened) expect([file.isDisposed, file.openStreams]).toEqual([true, 0]);
     return (error as { code?: string }).code ?? String(error);
@@ -62,7 +62,7 @@ describe.each(modes)('a descriptor with extents beside it, %j', (mode) => {
     expect(reader.virtualSizeBytes).toBe(mixedContent.length);
     expect(reader.format).toBe('vmdk custom');
     expect(reader.files.map((file) => file.name)).toEqual(['disk.vmdk', 'a-s001.vmdk', 'a-flat.vmdk']);
-    expect((await readWholeDisk(reader, decodeVmdkGrain)).equals(mixedContent)).toBe(true);
+    expect((await readWholeDisk(reader, decodePiece)).equals(mixedContent)).toBe(true);
     expect(files.opened.map((file) => file.openStreams)).toEqual([0, 0, 0]);
   });
 
@@ -78,7 +78,7 @@ describe.each(modes)('a descriptor with extents beside it, %j', (mode) => {
   test('leaves out what is not wanted', async () => {
     const { reader } = await open();
     await using _closing = reader;
-    const disk = await readWholeDisk(reader, decodeVmdkGrain, { wants: (leaf) => leaf === 2 });
+    const disk = await readWholeDisk(reader, decodePiece, { wants: (leaf) => leaf === 2 });
     expect(disk.equals(Buffer.from(mixedContent).fill(0, 0, 8 * MIB))).toBe(true);
   });
 

@@ -4,7 +4,7 @@ import { decodeRanges } from '../../testing/apply-disk-reader.ts';
 import { fuzz } from '../../testing/fuzz.ts';
 import { randomBytes, seededRandom } from '../../testing/random.ts';
 import { buildSparse, MemoryDiskFiles, type SparseSpec } from '../../testing/vmdk-builder.ts';
-import { decodeVmdkGrain } from './decode-grain.ts';
+import { decodePiece } from '../decode-piece.ts';
 import { parseDescriptor } from './descriptor.ts';
 import { openVmdk } from './open-vmdk.ts';
 
@@ -28,7 +28,7 @@ const neighbours = { 's.vmdk': extent, 'f.vmdk': randomBytes(random, 32 * 512) }
 
 /** Reads to the end, unless the damaged size makes a test's bookkeeping too large; a breach of the contract is an ordinary error and so fails. */
 async function readAll(reader: DiskReader): Promise<void> {
-  for await (const _piece of decodeRanges(reader, decodeVmdkGrain));
+  for await (const _piece of decodeRanges(reader, decodePiece));
 }
 
 describe('fuzz: vmdk', () => {

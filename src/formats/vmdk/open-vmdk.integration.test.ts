@@ -9,7 +9,7 @@ import { readWholeDisk, writeDiskTo } from '../../testing/apply-disk-reader.ts';
 import { randomBelow, randomBytes, seededRandom } from '../../testing/random.ts';
 import { requireTool } from '../../testing/require-tool.ts';
 import { localDiskFiles } from '../../testing/vmdk-local-files.ts';
-import { decodeVmdkGrain } from './decode-grain.ts';
+import { decodePiece } from '../decode-piece.ts';
 import { openVmdk } from './open-vmdk.ts';
 import { STREAM_GRAIN_BYTES, type StreamGrain, writeStreamOptimized } from './stream-optimized-writer.ts';
 
@@ -44,7 +44,7 @@ async function asQemuReads(name: string): Promise<Buffer> {
 
 async function asWeRead(name: string, options: { ranged: boolean }): Promise<Buffer> {
   await using reader = await openVmdk(await localDiskFiles(folder, name, options));
-  return await readWholeDisk(reader, decodeVmdkGrain);
+  return await readWholeDisk(reader, decodePiece);
 }
 
 async function expectSame(name: string): Promise<void> {
@@ -103,8 +103,8 @@ describe.skipIf(!hasTools)('openVmdk reads what qemu-img writes, with random acc
         if (subformat.endsWith('Flat')) {
           // Only the leaves that hold data: what is compared is the addresses.
           const wants = (leaf: number) => (leaf * 4 * MIB) % (400 * MIB) < 8 * MIB;
-          await writeDiskTo(reader, decodeVmdkGrain, out, { wants });
-        } else await writeDiskTo(reader, decodeVmdkGrain, out);
+          await writeDiskTo(reader, decodePiece, out, { wants });
+        } else await writeDiskTo(reader, decodePiece, out);
         await out.close();
         run('qemu-img', 'compare', '-f', 'raw', '-F', 'raw', 'out.raw', 'big.raw');
       }

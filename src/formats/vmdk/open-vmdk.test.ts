@@ -11,7 +11,7 @@ import {
   MemoryDiskFiles,
   type SparseSpec,
 } from '../../testing/vmdk-builder.ts';
-import { decodeVmdkGrain } from './decode-grain.ts';
+import { decodePiece } from '../decode-piece.ts';
 import { openVmdk } from './open-vmdk.ts';
 
 const MIB = 2 ** 20;
@@ -61,7 +61,7 @@ const forward = { ranged: false } as const;
 
 async function read(files: MemoryDiskFiles): Promise<Buffer> {
   await using reader = await openVmdk(files);
-  return await readWholeDisk(reader, decodeVmdkGrain);
+  return await readWholeDisk(reader, decodePiece);
 }
 
 /** What becomes of an image after some bytes of it were changed. */
@@ -145,13 +145,13 @@ describe.each(Object.entries(layouts))('%s', (_name, layout) => {
   test.each([{}, forward])('leaves that are not wanted are left out %j', async (options) => {
     await using reader = await openVmdk(new MemoryDiskFiles(built.bytes, options));
     const wants = (leaf: number) => leaf % 2 === 0;
-    const disk = await readWholeDisk(reader, decodeVmdkGrain, { wants });
+    const disk = await readWholeDisk(reader, decodePiece, { wants });
     const expected = Buffer.from(content);
     for (let at = LEAF_BYTES; at < sizeBytes; at += 2 * LEAF_BYTES)
       expected.fill(0, at, Math.min(sizeBytes, at + LEAF_BYTES));
     expect(disk.equals(expected)).toBe(true);
     // A second reading of the same reader starts anew.
-    expect((await readWholeDisk(reader, decodeVmdkGrain)).equals(content)).toBe(true);
+    expect((await readWholeDisk(reader, decodePiece)).equals(content)).toBe(true);
   });
 
   test('with random access the allocation is exact and all leaves are closed', async () => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { readWholeDisk } from '../../testing/apply-disk-reader.ts';
 import { collect } from '../../testing/collect.ts';
 import { MemoryDiskFiles } from '../../testing/vmdk-builder.ts';
-import { decodeVmdkGrain } from './decode-grain.ts';
+import { decodePiece } from '../decode-piece.ts';
 import { openVmdk } from './open-vmdk.ts';
 import { STREAM_GRAIN_BYTES, writeStreamOptimized } from './stream-optimized-writer.ts';
 
@@ -22,7 +22,7 @@ describe('writeStreamOptimized', () => {
     for (const mode of [{ ranged: true }, { ranged: false }]) {
       await using reader = await openVmdk(new MemoryDiskFiles(image, mode));
       expect(reader.format).toBe('vmdk streamOptimized');
-      expect((await readWholeDisk(reader, decodeVmdkGrain)).equals(expected)).toBe(true);
+      expect((await readWholeDisk(reader, decodePiece)).equals(expected)).toBe(true);
     }
   });
 

@@ -1,0 +1,168 @@
+import { Worker } from 'node:worker_threads';
+import type { LaneDisk, LaneJob, LaneResult } from './lane-job.ts';
+import { type LaneAnswer, type LaneRequest, unpackFailure } from './lane-message.ts';
+import type { LanePool, LaneSession } from './lane-pool.ts';
+
+/** Jobs at a lane at once: the one it does, and the next one, so that it never waits for a message. */
+const JOBS_PER_LANE = 2;
+
+export interface ThreadLanesOptions {
+  /** The script that calls `serveLane`. */
+  readonly entry: URL;
+  readonly count: number;
+}
+
+/**
+ * Lanes as worker threads, started when there is work for them and kept until disposed; idle ones do not keep the process alive. Jobs of several disks are handed out in turn,
+ * one of each.
+ */
+export class ThreadLanes implements LanePool, AsyncDisposable {
+  readonly count: number;
+  readonly jobsAhead: number;
+  readonly #entry: URL;
+  readonly #lanes: Lane[] = [];
+  /** In the order in which they get their next turn. */
+  readonly #queues: DiskQueue[] = [];
+  #nextDisk = 0;
+
+  constructor({ entry, count }: ThreadLanesOptions) {
+    this.#entry = entry;
+    this.count = count;
+    this.jobsAhead = count * JOBS_PER_LANE + 1;
+  }
+
+  openDisk(disk: LaneDisk): LaneSession {
+    const number = this.#nextDisk;
+    this.#nextDisk += 1;
+    const queue: DiskQueue = { number, disk, waiting: [] };
+    this.#queues.push(queue);
+    const running = new Set<Promise<LaneResult>>();
+    return {
+      run: (job) => {
+        const { promise, resolve, reject } = Promise.withResolvers<LaneResult>();
+        queue.waiting.push({ job, resolve, reject });
+        const forget = () => void running.delete(promise);
+        promise.then(forget, forget);
+        running.add(promise);
+        this.#handOut();
+        return promise;
+      },
+      [Symbol.asyncDispose]: async () => {
+        for (const { reject } of queue.waiting.splice(0)) reject(new Error('the disk was closed before this job'));
+        await Promise.allSettled(running);
+        this.#queues.splice(this.#queues.indexOf(queue), 1);
+        for (const lane of this.#lanes) lane.close(number);
+      },
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#lanes.splice(0).map((lane) => lane.stop()));
+  }
+
+  #handOut(): void {
+    while (true) {
+      const queue = this.#queues.find(({ waiting }) => waiting.length > 0);
+      if (queue === undefined) return;
+      const lane = this.#freeLane();
+      const work = lane && queue.waiting.shift();
+      if (lane === undefined || work === undefined) return;
+      // To the back: the others come first the next time.
+      this.#queues.push(...this.#queues.splice(this.#queues.indexOf(queue), 1));
+      lane.run(queue, work);
+    }
+  }
+
+  /** The least busy lane; a new one rather than a second job for an old one. */
+  #freeLane(): Lane | undefined {
+    const [least] = this.#lanes.toSorted((one, other) => one.jobs - other.jobs);
+    if (least !== undefined && least.jobs === 0) return least;
+    if (this.#lanes.length < this.count) {
+      const lane = new Lane(this.#entry, (isGone) => {
+        if (isGone) this.#lanes.splice(this.#lanes.indexOf(lane), 1);
+        this.#handOut();
+      });
+      this.#lanes.push(lane);
+      return lane;
+    }
+    return least !== undefined && least.jobs < JOBS_PER_LANE ? least : undefined;
+  }
+}
+
+interface Work {
+  readonly job: LaneJob;
+  resolve(result: LaneResult): void;
+  reject(error: unknown): void;
+}
+
+interface DiskQueue {
+  readonly number: number;
+  readonly disk: LaneDisk;
+  readonly waiting: Work[];
+}
+
+/** The young generation small and the heap bounded: a lane's data lies outside of its heap. */
+const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 64 };
+
+class Lane {
+  readonly #worker: Worker;
+  readonly #onFree: (isGone: boolean) => void;
+  readonly #running = new Map<number, Work>();
+  readonly #disks = new Set<number>();
+  #nextJob = 0;
+
+  constructor(entry: URL, onFree: (isGone: boolean) => void) {
+    this.#onFree = onFree;
+    this.#worker = new Worker(entry, { resourceLimits: RESOURCE_LIMITS });
+    this.#worker.unref();
+    this.#worker.on('message', (answer: LaneAnswer) => this.#take(answer));
+    this.#worker.on('error', (error) => this.#fail(error));
+    this.#worker.on('exit', (code) => this.#fail(new Error(`a lane ended with ${code}`)));
+  }
+
+  get jobs(): number {
+    return this.#running.size;
+  }
+
+  run({ number, disk }: DiskQueue, work: Work): void {
+    if (!this.#disks.has(number)) {
+      this.#disks.add(number);
+      this.#send({ open: disk, disk: number });
+    }
+    const id = this.#nextJob;
+    this.#nextJob += 1;
+    if (this.#running.size === 0) this.#worker.ref();
+    this.#running.set(id, work);
+    this.#send({ job: work.job, disk: number, id });
+  }
+
+  close(number: number): void {
+    if (this.#disks.delete(number)) this.#send({ close: true, disk: number });
+  }
+
+  async stop(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  #send(request: LaneRequest): void {
+    this.#worker.postMessage(request);
+  }
+
+  #take(answer: LaneAnswer): void {
+    if ('ready' in answer) return;
+    const work = this.#running.get(answer.id);
+    this.#running.delete(answer.id);
+    if (this.#running.size === 0) this.#worker.unref();
+    if ('failure' in answer) work?.reject(unpackFailure(answer.failure));
+    else work?.resolve(answer.result);
+    this.#onFree(false);
+  }
+
+  /** A lane that dies takes its jobs along; no job is done twice, because nobody knows how far it came. */
+  #fail(error: Error): void {
+    const running = [...this.#running.values()];
+    this.#running.clear();
+    for (const work of running) work.reject(error);
+    this.#onFree(true);
+  }
+}
