@@ -5,13 +5,14 @@ import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { findNode, NODE_FLAGS } from './node-binary.js';
+import { findNode, NODE_FLAGS, nodeEnvironment } from './node-binary.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const built = join(root, 'dist', 'main', 'cli.js');
 const entry = existsSync(built) ? built : join(root, 'src', 'main', 'cli.ts');
 const child = spawn(findNode(root), [...NODE_FLAGS, entry, ...process.argv.slice(2)], {
   stdio: 'inherit',
+  env: nodeEnvironment(root),
 });
 // Ctrl-C reaches the whole process group by itself; a signal sent to this process alone is handed on.
 for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));

@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { findNode, NODE_FLAGS } from './node-binary.js';
+import { findNode, NODE_FLAGS, nodeEnvironment } from './node-binary.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const [task = 'start', ...args] = process.argv.slice(2);
@@ -46,6 +46,7 @@ for (const step of steps[task]()) {
     {
       cwd,
       stdio: 'inherit',
+      ...(task === 'start' ? { env: nodeEnvironment(root) } : {}),
     },
   );
   if (signal) process.kill(process.pid, signal);

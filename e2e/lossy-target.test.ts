@@ -1,18 +1,15 @@
 // Power cuts (ruling 6): the target keeps, tears or loses each write that was not flushed. SIGKILL alone leaves the page cache alive and proves too little.
 import { createHash } from 'node:crypto';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { decodePiece } from '../src/formats/decode-piece.ts';
 import { openQcow2Image } from '../src/formats/qcow2/qcow2-image.ts';
 import { openVmdk } from '../src/formats/vmdk/open-vmdk.ts';
+import { createDataPlane } from '../src/main/data-plane.ts';
 import { openDirTarget } from '../src/targets/dir/dir-target.ts';
 import { FakeClock } from '../src/testing/fake-clock.ts';
 import { LossyStorage } from '../src/testing/lossy-storage.ts';
 import { MemoryImageFile } from '../src/testing/memory-image-file.ts';
 import { MemoryStorageFile } from '../src/testing/memory-storage.ts';
 import { seededRandom } from '../src/testing/random.ts';
-import { loadLibcryptoHashes } from '../src/transfer/libcrypto-hashes.ts';
-import { nodeHashes } from '../src/transfer/stored-digest.ts';
-import { transferDisk } from '../src/transfer/transfer-disk.ts';
 import { buildLargeDisk } from './large-disk.ts';
 
 const MIB = 1024 * 1024;
@@ -30,7 +27,7 @@ class HurriedClock extends FakeClock {
   }
 }
 
-const hashes = loadLibcryptoHashes() ?? nodeHashes;
+const dataPlane = createDataPlane(new HurriedClock());
 
 describe('a target that loses power at 5 to 95 % of its operations', () => {
   let vmdk: Uint8Array;
@@ -91,8 +88,7 @@ describe('a target that loses power at 5 to 95 % of its operations', () => {
     await using machine = await target.openMachine('vm');
     const main = new MemoryImageFile(vmdk, { name: 'disk.vmdk' });
     await using reader = await openVmdk({ main, open: () => Promise.reject(new Error('it has one file')) });
-    const parts = { decode: decodePiece, hashes, clock: new HurriedClock() };
-    const { resumes } = await transferDisk(parts, reader, { target: machine, index: 0, verify: 'readback' });
+    const { resumes } = await dataPlane.transferDisk(reader, { target: machine, index: 0, verify: 'readback' });
     await machine.finish([{ name: 'report.json', text: '{}' }]);
     return resumes;
   }

@@ -5,10 +5,13 @@ import { planImport } from '../app/plan-import.ts';
 import { verifyReport } from '../app/verify-report.ts';
 import type { Services } from '../cli/services.ts';
 import { type ProblemCode, ProblemError } from '../domain/problems.ts';
+import { libc } from '../lib/libc.ts';
 import { openOvaSource } from '../sources/ova/open-ova-source.ts';
+import { openDeviceTarget } from '../targets/device/device-target.ts';
 import { openDirTarget } from '../targets/dir/dir-target.ts';
+import { nodeStorage } from '../targets/dir/node-storage.ts';
 import { openImportedDisk } from '../targets/dir/open-imported-disk.ts';
-import { createDataPlane, hashes } from './data-plane.ts';
+import { createDataPlane, hashes, inflate } from './data-plane.ts';
 import { airliftVersion } from './package-version.ts';
 import { systemClock } from './system-clock.ts';
 
@@ -21,7 +24,8 @@ const MAX_TEXT_BYTES = 64 * 1024 * 1024;
 /** Everything the command line can do, with the adapters of this product. */
 export const services: Services = {
   openSource: (location, options) => openOvaSource({ location, ...options, clock }),
-  openTarget: ({ dir }) => openDirTarget(dir),
+  openTarget: ({ dir, device }) =>
+    device === undefined ? openDirTarget(dir) : openDeviceTarget({ ...device, storage: nodeStorage }),
   planImport: (source, target, { wantsEstimate, ...options }) =>
     planImport(source, target, { ...options, ...(wantsEstimate ? { measureRead: dataPlane.measureRead } : {}) }),
   importMachine: (source, target, plan, options) =>
@@ -41,7 +45,8 @@ export const services: Services = {
     node: process.version,
     platform: `${process.platform} ${process.arch}`,
     hashes: hashes.implementation,
-    inflate: `zlib ${process.versions.zlib ?? 'unknown'}`,
+    inflate: inflate.implementation,
+    libc: libc.state,
     zstd: process.versions.zstd ?? 'unknown',
   }),
   readTextFile: (path) => readText(path, 'SourceNotFound'),

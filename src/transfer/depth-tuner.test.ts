@@ -61,7 +61,7 @@ describe('DepthTuner', () => {
     while (clock.ms - started < 60_000) if (run(linkFullAt(2), 10)[0] === 4) triedAt.push(clock.ms - started);
     const starts = triedAt.filter((ms, index) => ms - (triedAt[index - 1] ?? -1_000) > 100);
     const pauses = starts.slice(1).map((ms, index) => Math.round((ms - (starts[index] ?? 0)) / 1_000));
-    expect(pauses.slice(0, 4)).toEqual([2, 3, 5, 9]);
+    expect(pauses.slice(0, 4)).toEqual([1, 2, 4, 8]);
     expect(pauses.slice(4).every((seconds) => seconds >= 10 && seconds <= 12)).toBe(true);
   });
 
@@ -110,30 +110,46 @@ describe('DepthTuner', () => {
     expect(tuner.depth).toBe(16);
   });
 
-  test('answers that come late without bringing more halve it', () => {
-    const { run, tuner } = startTuner();
+  test('answers that come late without bringing more halve it, as long as that costs nothing', () => {
+    const { run } = startTuner();
     run(perConnection, 1_500);
-    run({ ...perConnection, latencyMs: () => 400 }, 700);
-    expect(tuner.depth).toBeLessThanOrEqual(8);
+    // Now the server keeps a queue, and four requests would do.
+    const queueing: Server = { rate: () => 20_000, latencyMs: (depth) => (depth > 4 ? 100 * depth : 20) };
+    expect(run(queueing, 20_000).slice(0, 3)).toEqual([16, 8, 4]);
   });
 
-  test('answers that come late are no matter while each step brings more', () => {
+  test('answers that come late are no matter while each request brings its own', () => {
     const { run, tuner } = startTuner();
-    run({ ...perConnection, latencyMs: (depth) => 20 * depth }, 5_000);
+    run({ ...perConnection, latencyMs: (depth) => 40 * depth }, 12_000);
     expect(tuner.depth).toBe(16);
   });
 
   test('a few milliseconds more on a quick network are no sign of a queue', () => {
-    const { run, tuner } = startTuner();
+    const { run } = startTuner();
     run({ ...perConnection, latencyMs: () => 1 }, 1_500);
-    run({ ...perConnection, latencyMs: () => 100 }, 1_000);
-    expect(tuner.depth).toBe(16);
+    expect(run({ ...perConnection, latencyMs: () => 100 }, 2_000)).toEqual([16]);
   });
 
   test('a path that has become longer for good is not held against the server for ever', () => {
-    const { run, tuner } = startTuner();
+    const { run } = startTuner();
     run(perConnection, 1_500);
-    run({ ...perConnection, latencyMs: () => 400 }, 600_000);
+    const depths = run({ ...perConnection, latencyMs: () => 400 }, 60_000);
+    expect(depths).toEqual([16, 8, 16]);
+  });
+
+  test('one answer after minutes does not stop the measuring for minutes', () => {
+    const { run, tuner } = startTuner();
+    tuner.firstByte(300_000);
+    run(perConnection, 15_000);
+    expect(tuner.depth).toBe(16);
+  });
+
+  test('once a greater depth has paid, it is quick to try again after a failure', () => {
+    const { run, tuner } = startTuner();
+    run(linkFullAt(2), 40_000);
+    run(perConnection, 12_000);
+    tuner.failed();
+    run(perConnection, 2_000);
     expect(tuner.depth).toBe(16);
   });
 

@@ -13,33 +13,44 @@ const WORTHWHILE = 1.1;
 const LATENCY_RISE = 3;
 /** Below this a rise is the noise of two busy processes, not a queue at the server. */
 const LATENCY_FLOOR_MS = 50;
-/** The best latency is forgotten by so much per measurement, because paths change. */
-const LATENCY_DRIFT = 1.005;
 const SETTLE_MS = 60;
 const MEASURE_MS = 150;
+/** A server that keeps its clients waiting for minutes is still to be judged now and then. */
+const MAX_ROUND_TRIPS_MS = 2_000;
 /** What did not help is tried again after this long, then after twice that, and so on. */
 const FIRST_PAUSE_MS = 1_000;
 const LAST_PAUSE_MS = 10_000;
-/** Measurements that must agree before a greater depth is given up: one may have been somebody else's fault. */
+/** Measurements that must agree before the depth becomes less: one may have been somebody else's fault, or half before and half after a change. */
 const CHANCES = 2;
 /** Failures come in swarms: those within this time after one are the same one. */
 const SAME_FAILURE_MS = 1_000;
+
+/** A depth that is tried out, and what was before. */
+interface Trial {
+  readonly kind: 'more' | 'less';
+  readonly depth: number;
+  /** In bytes per ms. */
+  readonly rate: number;
+  readonly latencyMs: number;
+}
 
 /**
  * Decides how many requests to one server are in flight. It measures for a moment, and only while that many really are:
  *
  *   steady --(at the start, later every 1 to 10 s)--> twice the depth --(10 % more throughput)--> twice again, up to the maximum
- *                                                          `--(less, twice)--> back to the depth before, steady
- *   steady --(a failure, or 3x the best latency without more throughput)--> half the depth, steady
+ *                                                          `--(less than that, twice)--> back, steady
+ *   steady --(first bytes take 3x their best without more throughput, twice)--> half the depth --(as much throughput)--> steady
+ *                                                          `--(less, twice)--> back, and that is the usual latency from now on
+ *   anywhere --(a failure)--> half the depth, steady
  */
 export class DepthTuner {
   readonly maxConnections: number;
   readonly #clock: DepthTunerOptions['clock'];
   #depth: number;
-  /** What the depth was before it was raised to find out whether that helps, and the bytes per ms it gave. */
-  #before: { readonly depth: number; readonly rate: number } | undefined;
+  #trial: Trial | undefined;
   #chances = CHANCES;
   #lastRate = 0;
+  #lateCount = 0;
   #pauseMs = FIRST_PAUSE_MS;
   #growAtMs = Number.NEGATIVE_INFINITY;
   #failedMs = Number.NEGATIVE_INFINITY;
@@ -91,7 +102,7 @@ export class DepthTuner {
     const now = this.#clock.monotonicMs();
     if (now - this.#failedMs < SAME_FAILURE_MS) return;
     this.#failedMs = now;
-    this.#halve(now);
+    this.#settleAt(Math.max(1, Math.floor(this.#depth / 2)), now);
   }
 
   #judge(now: number): void {
@@ -105,34 +116,52 @@ export class DepthTuner {
       return;
     }
 
-    const before = this.#before;
-    const isWorthwhile = rate >= WORTHWHILE * (before?.rate ?? this.#lastRate);
+    this.#lateCount = isLate && rate < WORTHWHILE * this.#lastRate ? this.#lateCount + 1 : 0;
     this.#lastRate = rate;
-    if (before !== undefined && !isWorthwhile) {
+    if (this.#trial !== undefined) this.#judgeTrial(this.#trial, rate, now);
+    else if (this.#lateCount >= CHANCES && this.#depth > 1) {
+      this.#try('less', Math.floor(this.#depth / 2), rate, now);
+    } else if (now >= this.#growAtMs) this.#tryMore(rate, now);
+    else this.#measure(now, 0);
+  }
+
+  #judgeTrial(trial: Trial, rate: number, now: number): void {
+    const isGood = trial.kind === 'more' ? rate >= WORTHWHILE * trial.rate : WORTHWHILE * rate > trial.rate;
+    if (isGood && trial.kind === 'more') {
+      this.#pauseMs = FIRST_PAUSE_MS;
+      this.#tryMore(rate, now);
+    } else if (isGood) {
+      this.#settleAt(this.#depth, now);
+    } else if (this.#chances > 1) {
       this.#chances -= 1;
-      if (this.#chances > 0) this.#measure(now, 0);
-      else this.#settleAt(before.depth, now);
-    } else if (before === undefined && !isWorthwhile && isLate) {
-      this.#halve(now);
-    } else if (this.#depth < this.maxConnections && (before !== undefined || now >= this.#growAtMs)) {
-      if (before !== undefined) this.#pauseMs = FIRST_PAUSE_MS;
-      this.#before = { depth: this.#depth, rate };
-      this.#chances = CHANCES;
-      this.#depth = Math.min(2 * this.#depth, this.maxConnections);
-      this.#measure(now, this.#settleMs());
+      this.#measure(now, 0);
     } else {
-      this.#before = undefined;
+      // The answers do not come late because of us; fewer requests only brought less.
+      if (trial.kind === 'less') this.#bestLatencyMs = trial.latencyMs;
+      this.#settleAt(trial.depth, now);
+    }
+  }
+
+  #tryMore(rate: number, now: number): void {
+    if (this.#depth < this.maxConnections) {
+      this.#try('more', Math.min(2 * this.#depth, this.maxConnections), rate, now);
+    } else {
+      this.#trial = undefined;
       this.#measure(now, 0);
     }
   }
 
-  #halve(now: number): void {
-    this.#settleAt(Math.max(1, Math.floor(this.#depth / 2)), now);
+  #try(kind: Trial['kind'], depth: number, rate: number, now: number): void {
+    this.#lateCount = 0;
+    this.#trial = { kind, depth: this.#depth, rate, latencyMs: this.#latencyMs };
+    this.#chances = CHANCES;
+    this.#depth = depth;
+    this.#measure(now, this.#settleMs());
   }
 
   #settleAt(depth: number, now: number): void {
     this.#depth = depth;
-    this.#before = undefined;
+    this.#trial = undefined;
     this.#growAtMs = now + this.#pauseMs;
     this.#pauseMs = Math.min(2 * this.#pauseMs, LAST_PAUSE_MS);
     this.#measure(now, this.#settleMs());
@@ -141,7 +170,6 @@ export class DepthTuner {
   /** Takes note of the mean, not the median: a few requests that had to be tried again are just what it shall show. Tells whether it has risen. */
   #noteLatency(): boolean {
     const count = this.#latencies.length;
-    this.#bestLatencyMs *= LATENCY_DRIFT;
     if (count === 0) return false;
     this.#latencyMs = this.#latencies.reduce((sum, each) => sum + each, 0) / count;
     return this.#latencyMs > LATENCY_RISE * Math.max(this.#bestLatencyMs, LATENCY_FLOOR_MS);
@@ -149,12 +177,16 @@ export class DepthTuner {
 
   /** New connections take a few round trips to come up to speed. */
   #settleMs(): number {
-    return Math.max(SETTLE_MS, 2 * this.#latencyMs);
+    return Math.max(SETTLE_MS, this.#roundTripsMs());
+  }
+
+  #roundTripsMs(): number {
+    return Math.min(MAX_ROUND_TRIPS_MS, 2 * this.#latencyMs);
   }
 
   #measure(now: number, settleMs: number): void {
     this.#startMs = now + settleMs;
-    this.#endMs = this.#startMs + Math.max(MEASURE_MS, 2 * this.#latencyMs);
+    this.#endMs = this.#startMs + Math.max(MEASURE_MS, this.#roundTripsMs());
     this.#bytes = 0;
     this.#fullMs = 0;
     this.#latencies = [];

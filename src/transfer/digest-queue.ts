@@ -45,10 +45,9 @@ export class DigestQueue {
     };
   }
 
-  /** Gives up what was not hashed yet; returns when nothing touches any bytes. */
-  async stop(): Promise<void> {
+  /** Gives up what was not hashed yet. No bytes are touched any more. */
+  stop(): void {
     this.#isStopped = true;
-    await this.#working;
     for (const { run } of this.#expected.splice(0)) run?.onHashed();
   }
 

@@ -31,6 +31,8 @@ export interface PumpOptions {
   readonly onFetched?: (bytes: number) => void;
   /** After each job. */
   readonly onBytes?: () => void;
+  /** A leaf with data is done. */
+  readonly onLeaf?: (leaf: number, digest: Uint8Array) => void;
   /** Awaited before more work is handed out. */
   readonly keepUp?: () => Promise<void>;
 }
@@ -80,6 +82,11 @@ export class DiskPump {
       target: writer === undefined ? 'nowhere' : (writer.laneTarget ?? 'caller'),
     };
     this.#session = lanes.openDisk(disk);
+  }
+
+  /** True while some lane has nothing to do for this disk. */
+  get isIdle(): boolean {
+    return this.#running.size < this.#options.lanes.count;
   }
 
   /** Bytes of the disk that came in this run, of leaves done and not. */
@@ -306,6 +313,7 @@ export class DiskPump {
     const { digest, doneBytes } = this.#book.take(leaf);
     tree.setLeaf(leaf, digest);
     writer?.recordLeaf?.(leaf, digest);
+    if (doneBytes > 0) this.#options.onLeaf?.(leaf, digest);
     this.#openBytes -= doneBytes;
     this.#closedBytes += doneBytes;
   }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import type { EncodedRange } from '../ports/disk-reader.ts';
-import type { ImageFile } from '../ports/image-file.ts';
+import type { ImageFile, StreamOptions } from '../ports/image-file.ts';
 import { collect } from '../testing/collect.ts';
 import { ControlledImageFile } from '../testing/controlled-image-file.ts';
 import { ManualClock, settle } from '../testing/manual-clock.ts';
@@ -63,13 +63,15 @@ function start(
 }
 
 /** Pulls items one after the other and keeps them, so that a test can look at what has come. */
-function pull(window: AsyncIterable<FetchedItem>, { releases = true } = {}) {
+function pull(window: AsyncIterable<FetchedItem>) {
   const seen: { items: FetchedItem[]; isDone: boolean; error?: unknown } = { items: [], isDone: false };
   const run = (async () => {
     try {
       for await (const item of window) {
         seen.items.push({ ...item, bytes: copyOf(item.bytes) });
-        if (releases) item.release();
+        item.release();
+        // Once more than needed: that must not count twice.
+        item.release();
       }
     } catch (error) {
       seen.error = error;
@@ -196,6 +198,33 @@ describe('fetchWindow', () => {
     expect(seen.error).toMatchObject({ message: 'enough' });
     expect(file.streams.every((stream) => !stream.isOpen && stream.wasAborted)).toBe(true);
     expect([pool.heldBytes, slots.inFlight, clock.waiting]).toEqual([0, 0, 0]);
+  });
+
+  test('a slot granted in the moment of the abort starts nothing', async () => {
+    const file = new ControlledImageFile(content);
+    const controller = new AbortController();
+    class LateSlots extends RequestSlots {
+      override async acquire() {
+        const slot = await super.acquire();
+        controller.abort(new Error('enough'));
+        return slot;
+      }
+    }
+    const slots = new LateSlots({ clock: new ManualClock() });
+    const { window, pool } = start(segments(2), { files: [file], slots, signal: controller.signal });
+    await expect(window.next()).rejects.toThrow('enough');
+    expect(file.streams).toEqual([]);
+    expect([pool.heldBytes, slots.inFlight]).toEqual([0, 0]);
+  });
+
+  test('a request that fails makes the tuner careful', async () => {
+    const file = new ControlledImageFile(content);
+    const { window, slots } = start(segments(1), { files: [file] });
+    const { run } = pull(window);
+    await settle();
+    file.streams[0]?.fail(new Error('gone'));
+    await run;
+    expect(slots.tuner.depth).toBe(1);
   });
 
   test('a signal that was aborted before starts nothing', async () => {
@@ -458,14 +487,14 @@ describe('slow requests', () => {
   test('while there is memory for more, a silent one is left alone', async () => {
     const file = new ControlledImageFile(content);
     async function* ranges() {
-      yield* segments(2);
+      yield* segments(3);
       await new Promise(() => {});
     }
     const { clock, slots, fetched, window } = start(ranges(), { files: [file] });
     openUp(slots);
     void window.next();
     await clock.advance(20_000);
-    expect(file.streams).toHaveLength(1);
+    expect(file.streams).toHaveLength(2);
     expect(fetched.again).toBe(0);
   });
 
@@ -504,6 +533,42 @@ describe('slow requests', () => {
     file.streams[1]?.fail(new Error('also broken'));
     await run;
     expect(seen.error).toMatchObject({ message: 'also broken' });
+  });
+
+  test('what came while the second request waited for its slot is not asked for again', async () => {
+    const file = new ControlledImageFile(content);
+    const { window, clock, slots, fetched } = start(segments(2), { files: [file], connections: 2 });
+    const { run } = pull(window);
+    await clock.advance(5_000);
+    expect([file.streams.length, slots.inFlight]).toEqual([2, 2]);
+    for (const stream of file.streams) stream.complete();
+    await run;
+    expect([file.streams.length, slots.inFlight, fetched.again]).toEqual([2, 0, 0]);
+  });
+
+  test('the loser writes nothing any more, even when it does not listen', async () => {
+    let sendLate = () => {};
+    class DeafFile extends ControlledImageFile {
+      override stream(options: StreamOptions = {}): AsyncIterable<Uint8Array> {
+        if (this.streams.length > 0) return super.stream(options);
+        super.stream(options);
+        return (async function* () {
+          await new Promise<void>((send) => (sendLate = send));
+          yield new Uint8Array(1000).fill(0xee);
+        })();
+      }
+    }
+    const file = new DeafFile(content);
+    const { window, clock } = start([rangeAt(0, 5_000)], { files: [file] });
+    const first = window.next();
+    await clock.advance(5_000);
+    file.streams[1]?.complete();
+    const item = await first;
+    sendLate();
+    await settle();
+    expect(Buffer.compare(item.value?.bytes ?? content, content.subarray(0, 5_000))).toBe(0);
+    item.value?.release();
+    await window.return();
   });
 
   test('a request that waits for its rate is not slow', async () => {

@@ -146,7 +146,7 @@ class RangeWindow {
     for (const loop of this.#loops) await loop;
     for (const request of this.#requests) await request.ended();
     for (const ending of this.#ending) await ending;
-    await this.#hashing.stop();
+    this.#hashing.stop();
     for (const item of this.#ready.splice(0)) item.release();
   }
 
@@ -293,13 +293,12 @@ class RangeWindow {
     if (slow === undefined || this.#repeatCount >= maxRepeats) return;
     const slot = await this.#options.slots.acquire({ signal: this.#stopping.signal });
     // Waiting for the slot may have taken so long that there is nothing to repeat any more.
-    if (slow.lone === undefined) {
+    if (!slow.askAgain(slot)) {
       slot.release();
       return;
     }
     this.#repeatCount += 1;
     this.#options.onAskedAgain?.();
-    slow.askAgain(slot);
   }
 
   readonly #abort = () => this.#fail(this.#options.signal?.reason);

@@ -9,7 +9,11 @@ describe('RequestSlots', () => {
   test('grants as many as the depth says, and the next one in the order of asking', async () => {
     const slots = new RequestSlots({ clock });
     const granted: string[] = [];
-    const ask = (name: string) => slots.acquire().then((slot) => (granted.push(name), slot));
+    const ask = async (name: string) => {
+      const slot = await slots.acquire();
+      granted.push(name);
+      return slot;
+    };
     const asked = ['a', 'b', 'c', 'd'].map(ask);
     await settle();
     expect(granted).toEqual(['a', 'b']);

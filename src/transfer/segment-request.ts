@@ -57,11 +57,12 @@ export class SegmentRequest {
     return this.#isSettled || second !== undefined ? undefined : attempt?.progress;
   }
 
-  /** Asks for what is missing once more; gives the slot back when there is nothing to ask for. */
-  askAgain(slot: RequestSlot): void {
+  /** Asks for what is missing once more; false when there is nothing to ask for any more. Then the slot was not taken. */
+  askAgain(slot: RequestSlot): boolean {
     const [attempt] = this.#attempts;
-    if (this.lone === undefined || attempt === undefined) slot.release();
-    else this.#start(slot, attempt.at);
+    if (this.lone === undefined || attempt === undefined) return false;
+    this.#start(slot, attempt.at);
+    return true;
   }
 
   /** Stops all requests; the segment fails with `reason` unless it is whole. */

@@ -9,6 +9,7 @@ import { DigestTree } from './digest-tree.ts';
 import { DiskPump } from './disk-pump.ts';
 import { checkpointKey, findEarlierRun } from './earlier-run.ts';
 import { ManifestDigests } from './manifest-digests.ts';
+import { ReadBehind } from './read-behind.ts';
 import type { HashFactory } from './stored-digest.ts';
 import { digestDisk, digestOf, failVerification, findDifferences, type ReadParts } from './verify-disk.ts';
 
@@ -43,7 +44,7 @@ export async function transferDisk(
   if (earlier === undefined) await target.discardDisk(index);
 
   await using writer = await target.openDisk(index, reader.virtualSizeBytes);
-  const transfer = new DiskTransfer(parts, reader, writer, options, earlier);
+  await using transfer = new DiskTransfer(parts, reader, writer, options, earlier);
   await transfer.copy();
   options.onProgress?.({ phase: 'finish', doneBytes: 0, totalBytes: undefined });
   const storedDigests = await transfer.checkStoredDigests();
@@ -64,7 +65,7 @@ function isWorthContinuing(error: unknown): boolean {
   return !isProblem(error) || error.code === 'Interrupted' || error.problem.retry !== 'never';
 }
 
-class DiskTransfer {
+class DiskTransfer implements AsyncDisposable {
   readonly #parts: EngineParts;
   readonly #reader: DiskReader;
   readonly #writer: DiskWriter;
@@ -77,6 +78,9 @@ class DiskTransfer {
   readonly #startedMs: number;
   /** Copied by earlier runs. */
   readonly #adoptedBytes: number;
+  /** Done since the last stocktaking. */
+  #newLeaves: { leaf: number; digest: Uint8Array }[] = [];
+  readonly #readBehind: ReadBehind | undefined;
   #fetchedBytes = 0;
   #copyMs = 0;
   #hasFlushFailed = false;
@@ -128,14 +132,25 @@ class DiskTransfer {
         this.#pace.count(bytes);
       },
       onBytes: () => this.#progressOfCopy(),
-      keepUp: () => this.#pace.keepUp(),
+      onLeaf: (leaf, digest) => void this.#newLeaves.push({ leaf, digest }),
+      keepUp: async () => {
+        this.#readBehind?.poke();
+        await this.#pace.keepUp();
+      },
     });
+    // Where lanes read the source themselves they always have work, and reading back would only take it from them.
+    if (verify === 'readback' && !isLocal) this.#readBehind = this.#openReadBehind();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#readBehind?.[Symbol.asyncDispose]();
   }
 
   async copy(): Promise<void> {
     try {
       await this.#pump.run();
       await this.#pace.settle();
+      await this.#readBehind?.stop();
       this.#copyMs = this.#parts.clock.monotonicMs() - this.#startedMs;
       await this.#saveCheckpoint();
     } catch (error) {
@@ -179,6 +194,7 @@ class DiskTransfer {
     await using written = await this.#writer.openWritten();
     const actual = await digestDisk(this.#parts, written, {
       signal,
+      verified: this.#readBehind?.verified,
       onProgress: (doneBytes, totalBytes) => this.#progress('verify', doneBytes, totalBytes),
     });
     const differences = findDifferences(this.#tree, actual);
@@ -216,6 +232,7 @@ class DiskTransfer {
   /** Takes stock of the leaves done, makes them durable and says so. The copy goes on meanwhile: what becomes done after the stocktaking belongs to the next one. */
   async #saveCheckpoint(): Promise<void> {
     const checkpoint = encodeCheckpoint(this.#checkpoint());
+    const durable = this.#newLeaves.splice(0);
     try {
       await this.#writer.flush();
     } catch (error) {
@@ -224,6 +241,20 @@ class DiskTransfer {
       throw error;
     }
     await this.#options.target.saveState(checkpointKey(this.#options.index), checkpoint);
+    this.#readBehind?.offer(durable);
+  }
+
+  /** Only where the file is the disk: what is mapped by tables is read through them when they are written. */
+  #openReadBehind(): ReadBehind | undefined {
+    const { laneTarget, virtualSizeBytes } = this.#writer;
+    if (laneTarget === undefined || !('raw' in laneTarget)) return undefined;
+    return new ReadBehind({
+      lanes: this.#parts.lanes,
+      file: { ...laneTarget.raw, offset: 0, sizeBytes: virtualSizeBytes, uncached: true },
+      virtualSizeBytes,
+      diskName: this.#options.target.diskFileName(this.#options.index),
+      isIdle: () => this.#pump.isIdle,
+    });
   }
 
   #checkpoint(): Checkpoint {

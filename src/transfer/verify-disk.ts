@@ -17,15 +17,16 @@ export interface ReadParts {
   readonly window: FetchWindow;
 }
 
-/** Reads a whole disk and computes its digest tree. Memory: what the lanes have ahead, and the tree. */
+/** Reads a whole disk, but for the leaves in `verified`, and computes its digest tree. Memory: what the lanes have ahead, and the tree. */
 export async function digestDisk(
   parts: ReadParts,
   reader: DiskReader,
-  options: CompareOptions = {},
+  options: CompareOptions & { readonly verified?: ReadonlyMap<number, Uint8Array> | undefined } = {},
 ): Promise<DigestTree> {
-  const { signal, onProgress, rateLimiter } = options;
+  const { signal, onProgress, rateLimiter, verified = new Map() } = options;
   const { virtualSizeBytes } = reader;
   const tree = new DigestTree(virtualSizeBytes);
+  for (const [leaf, digest] of verified) tree.setLeaf(leaf, digest);
   const report = () => onProgress?.(Math.min(virtualSizeBytes, tree.knownLeaves * LEAF_BYTES), virtualSizeBytes);
   const pump = new DiskPump({
     ...parts,

@@ -21,6 +21,7 @@ export class ChunkedFile implements ImageFile {
   readonly name: string;
   readonly sizeBytes: number;
   readonly identity: string;
+  readonly server: string | undefined;
   readonly expectedDigests: readonly ExpectedDigest[];
   readonly read?: NonNullable<ImageFile['read']>;
   readonly #options: ChunkedFileOptions;
@@ -29,6 +30,7 @@ export class ChunkedFile implements ImageFile {
   private constructor(options: ChunkedFileOptions, first: ImageFile, identity: string) {
     this.#options = options;
     this.#first = first;
+    this.server = first.server;
     this.name = options.name;
     this.sizeBytes = options.sizeBytes;
     this.expectedDigests = options.expectedDigests;

@@ -32,6 +32,7 @@ export class HttpFile implements RangedFile {
   readonly name: string;
   readonly sizeBytes: number;
   readonly identity: string;
+  readonly server: string;
   /** False when the server gives nothing that shows a change, so that no later run may continue this one. */
   readonly hasProof: boolean;
   readonly #parts: HttpFileParts;
@@ -39,6 +40,7 @@ export class HttpFile implements RangedFile {
   constructor(parts: HttpFileParts, sizeBytes: number) {
     this.#parts = parts;
     this.name = parts.name;
+    this.server = parts.url.host;
     this.sizeBytes = sizeBytes;
     this.identity = identityOf(parts.validators, parts.unproven);
     this.hasProof = hasProof(parts.validators);

@@ -1,7 +1,9 @@
 import { type BigIntStats, constants } from 'node:fs';
 import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
 import { type ProblemCode, ProblemError } from '../../domain/problems.ts';
+import { fileExtents } from '../../formats/file-extents.ts';
 import type { CallOptions } from '../../lib/call-options.ts';
+import type { FileExtent } from '../../ports/image-file.ts';
 import type { RangedFile } from './ranged-file.ts';
 
 const PIECE_BYTES = 256 * 1024;
@@ -65,6 +67,10 @@ export class LocalFile implements RangedFile {
       filled += bytesRead;
     }
     return bytes;
+  }
+
+  dataExtents(options: CallOptions = {}): AsyncIterable<FileExtent> {
+    return fileExtents(this.#handle.fd, this.sizeBytes, options);
   }
 
   async *stream(from: number, to: number, options: CallOptions = {}): AsyncGenerator<Uint8Array, void> {

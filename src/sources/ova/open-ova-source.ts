@@ -7,7 +7,6 @@ import type { Source } from '../../ports/source.ts';
 import { FolderFiles } from './folder-files.ts';
 import { attempt, LocalFile } from './local-file.ts';
 import { kindOfFile, makeSource, type Opened, type OpenOvaSourceOptions } from './make-source.ts';
-import { openHttpSource } from './open-http-source.ts';
 import { RangedArchive } from './ranged-archive.ts';
 
 /**
@@ -16,7 +15,11 @@ import { RangedArchive } from './ranged-archive.ts';
  */
 export async function openOvaSource(options: OpenOvaSourceOptions): Promise<Source> {
   const { location } = options;
-  if (/^https?:/i.test(location)) return await openHttpSource(options);
+  if (/^https?:/i.test(location)) {
+    // Only when needed: the HTTP client alone takes 20 MiB.
+    const { openHttpSource } = await import('./open-http-source.ts');
+    return await openHttpSource(options);
+  }
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(location)?.[1];
   if (scheme !== undefined) throw new ProblemError('SourceKindUnsupported', `${scheme}: addresses are not supported`);
   return makeSource(await openLocal(location, options), location, options, { findings: [] });

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Finding } from '../../domain/finding.ts';
 import type { Disk, Machine } from '../../domain/machine.ts';
-import { decodeVmdkGrain } from '../../formats/vmdk/decode-grain.ts';
+import { decodePiece } from '../../formats/decode-piece.ts';
 import type { DiskReader } from '../../ports/disk-reader.ts';
 import type { Source } from '../../ports/source.ts';
 import { readWholeDisk } from '../../testing/apply-disk-reader.ts';
@@ -99,7 +99,7 @@ function diskOf(machine: Machine, index: number): Disk {
 async function readDisk(source: Source, machine: Machine, index: number): Promise<Buffer> {
   const disk = diskOf(machine, index);
   await using reader = await source.openDisk(machine, disk);
-  return await readWholeDisk(reader, decodeVmdkGrain);
+  return await readWholeDisk(reader, decodePiece);
 }
 
 function expectDigest(reader: DiskReader, stored: Uint8Array): void {
@@ -355,7 +355,7 @@ describe('an .ova behind a server with ranges', () => {
     expect(await reader.readContentId()).toBe(reader.contentId);
     server.etag = '"second"';
     expect(await reader.readContentId()).not.toBe(reader.contentId);
-    await expect(readWholeDisk(reader, decodeVmdkGrain)).rejects.toMatchObject({ code: 'SourceChanged' });
+    await expect(readWholeDisk(reader, decodePiece)).rejects.toMatchObject({ code: 'SourceChanged' });
   });
 
   it('has the same content id in a later run', async () => {
@@ -479,7 +479,7 @@ describe('an .ova behind a server without ranges', () => {
     for (const [index, stored] of [first, second].entries()) {
       const disk = diskOf(machine, index);
       await using reader = await source.openDisk(machine, disk);
-      await readWholeDisk(reader, decodeVmdkGrain);
+      await readWholeDisk(reader, decodePiece);
       const late = await source.lateDigests?.(machine, disk);
       const hex = createHash('sha256').update(stored).digest('hex');
       expect(late).toEqual([{ name: disk.fileName, algorithm: 'sha256', hex, storedBytes: stored.length }]);

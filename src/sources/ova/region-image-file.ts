@@ -2,6 +2,7 @@ import { ProblemError } from '../../domain/problems.ts';
 import type { CallOptions } from '../../lib/call-options.ts';
 import {
   type ExpectedDigest,
+  type FileExtent,
   type FileOrigin,
   HEAD_BYTES,
   type ImageFile,
@@ -27,6 +28,8 @@ export class RegionImageFile implements ImageFile {
   readonly sizeBytes: number;
   readonly expectedDigests: readonly ExpectedDigest[];
   readonly origin?: FileOrigin;
+  readonly server: string | undefined;
+  readonly dataExtents?: NonNullable<ImageFile['dataExtents']>;
   readonly #file: RangedFile;
   readonly #offset: number;
   readonly #ownsFile: boolean;
@@ -36,10 +39,15 @@ export class RegionImageFile implements ImageFile {
     this.#offset = options.offset ?? 0;
     this.#ownsFile = options.ownsFile ?? false;
     this.name = options.name;
+    this.server = file.server;
     this.sizeBytes = options.sizeBytes ?? file.sizeBytes - this.#offset;
     this.expectedDigests = options.digest ? [{ ...options.digest, storedBytes: this.sizeBytes }] : [];
     if (file.path !== undefined) {
       this.origin = { file: { path: file.path, offset: this.#offset, sizeBytes: this.sizeBytes } };
+    }
+    if (file.dataExtents !== undefined) {
+      const whole = file.dataExtents.bind(file);
+      this.dataExtents = (callOptions) => extentsIn(whole(callOptions), this.#offset, this.sizeBytes);
     }
   }
 
@@ -84,5 +92,19 @@ export class RegionImageFile implements ImageFile {
 
   #identityOf(whole: string): string {
     return `${whole} region=${this.#offset}+${this.sizeBytes}`;
+  }
+}
+
+/** What of the extents lies in a part of the file, counted from that part's beginning. */
+async function* extentsIn(
+  extents: AsyncIterable<FileExtent>,
+  regionOffset: number,
+  regionBytes: number,
+): AsyncGenerator<FileExtent, void> {
+  for await (const extent of extents) {
+    const offset = Math.max(extent.offset - regionOffset, 0);
+    const end = Math.min(extent.offset + extent.length - regionOffset, regionBytes);
+    if (offset >= regionBytes) return;
+    if (offset < end) yield { offset, length: end - offset };
   }
 }
