@@ -67,6 +67,8 @@ class LossyFile {
   now = new Pages();
   durable = new Pages();
   unsynced: FileChange[] = [];
+  /** Free space that its writes took, and that its removal gives back. */
+  takenBytes = 0;
 
   apply(change: FileChange): void {
     applyChange(this.now, change);
@@ -222,6 +224,7 @@ export class LossyStorage implements Storage {
     if (entry instanceof LossyFolder)
       for (const name of [...entry.now.keys()]) await this.removeFolder(join(path, name));
     this.act(`remove ${path}`);
+    this.giveBack(entry);
     this.folder(dirname(path)).set([basename(path), undefined]);
   }
 
@@ -257,6 +260,18 @@ export class LossyStorage implements Storage {
   act(what: string): void {
     this.operations += 1;
     this.onOperation(this.operations, what);
+  }
+
+  /** @internal */
+  take(file: LossyFile, name: string, bytes: number): void {
+    if (bytes > this.freeSpaceBytes) throw new ProblemError('TargetFull', `cannot write ${name}: ENOSPC`);
+    this.freeSpaceBytes -= bytes;
+    file.takenBytes += bytes;
+  }
+
+  /** @internal */
+  giveBack(entry: Entry | undefined): void {
+    if (entry instanceof LossyFile) this.freeSpaceBytes += entry.takenBytes;
   }
 
   /** @internal */
@@ -310,10 +325,12 @@ class LossyStorageFolder implements StorageFolder {
     this.#storage.act(`create ${temporary}`);
     folder.set([temporary, file]);
     this.#storage.act(`write ${temporary}`);
+    this.#takeOrRemove(file, temporary, bytes.length);
     file.apply({ offset: 0, bytes: Uint8Array.from(bytes) });
     this.#storage.act(`sync ${temporary}`);
     file.sync();
     this.#storage.act(`rename ${temporary}`);
+    this.#storage.giveBack(folder.now.get(name));
     folder.set([temporary, undefined], [name, file]);
     await this.sync();
   }
@@ -322,6 +339,7 @@ class LossyStorageFolder implements StorageFolder {
     const folder = this.#storage.folder(this.path);
     if (!folder.now.has(name)) return;
     this.#storage.act(`remove ${name}`);
+    this.#storage.giveBack(folder.now.get(name));
     folder.set([name, undefined]);
   }
 
@@ -332,6 +350,15 @@ class LossyStorageFolder implements StorageFolder {
   async sync(): Promise<void> {
     this.#storage.act(`sync ${this.path}`);
     this.#storage.folder(this.path).sync();
+  }
+
+  #takeOrRemove(file: LossyFile, name: string, bytes: number): void {
+    try {
+      this.#storage.take(file, name, bytes);
+    } catch (error) {
+      this.#storage.folder(this.path).set([name, undefined]);
+      throw error;
+    }
   }
 }
 
@@ -350,8 +377,7 @@ class LossyStorageFile implements StorageFile {
 
   async write(offset: number, bytes: Uint8Array): Promise<void> {
     this.#act('write');
-    this.#storage.freeSpaceBytes -= bytes.length;
-    if (this.#storage.freeSpaceBytes < 0) throw new ProblemError('TargetFull', `cannot write ${this.name}: ENOSPC`);
+    this.#storage.take(this.#file, this.name, bytes.length);
     this.#file.apply({ offset, bytes: Uint8Array.from(bytes) });
   }
 

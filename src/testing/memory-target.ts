@@ -1,5 +1,7 @@
+import { openRaw } from '../formats/raw/open-raw.ts';
 import type { DiskWriter } from '../ports/disk-writer.ts';
 import type { MachineTarget, TargetDocument } from '../ports/target.ts';
+import { MemoryImageFile } from './memory-image-file.ts';
 
 /** A machine's place in memory. Everything written is durable at once; `failWrites` and `damage` let tests go wrong where they want. */
 export class MemoryMachineTarget implements MachineTarget {
@@ -41,6 +43,7 @@ export class MemoryMachineTarget implements MachineTarget {
       read: async (offset, into) => void into.set(bytes.subarray(offset, offset + into.length)),
       flush: async () => {},
       finish: async () => this.onFinish(bytes),
+      openWritten: () => openRaw({ main: new MemoryImageFile(bytes), open: () => Promise.reject(new Error('one file')) }),
       allocatedBytes: async () => bytes.length,
       [Symbol.asyncDispose]: async () => {},
     };

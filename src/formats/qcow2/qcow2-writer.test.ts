@@ -1,11 +1,16 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { leafCount } from '../../domain/digest-layout.ts';
+import { nodeStorage } from '../../targets/dir/node-storage.ts';
 import { readWholeDisk } from '../../testing/apply-disk-reader.ts';
 import { LossyStorage } from '../../testing/lossy-storage.ts';
 import { MemoryImageFile } from '../../testing/memory-image-file.ts';
 import { MemoryStorageFile } from '../../testing/memory-storage.ts';
 import { randomBelow, randomBytes, seededRandom } from '../../testing/random.ts';
 import { decodePiece } from '../decode-piece.ts';
+import { openLaneWriter } from '../lane-writer.ts';
 import { planTables } from './image-tables.ts';
 import type { Compression } from './journal-record.ts';
 import { openQcow2 } from './open-qcow2.ts';
@@ -50,6 +55,70 @@ describe.each(compressions)('openQcow2Writer with compression %s', (compression)
     const whole = Buffer.alloc(Math.ceil(size / 512) * 512);
     whole.set(disk);
     expect((await readImage(image.bytes)).equals(whole)).toBe(true);
+    await using reader = await writer.openWritten();
+    expect(reader).toMatchObject({ format: 'qcow2 v3', virtualSizeBytes: size });
+    expect((await readWholeDisk(reader, decodePiece)).equals(disk)).toBe(true);
+  });
+
+  test('blocks that lanes wrote are there after a restart, and later writes leave them alone', async () => {
+    const size = 3 * LEAF;
+    const folder = await mkdtemp(join(tmpdir(), 'airlift-adopt-'));
+    try {
+      const storage = nodeStorage.openFolder(folder);
+      const start = async () =>
+        openQcow2Writer({
+          image: await storage.openFile('image', { create: true }),
+          journal: await storage.openFile('journal', { create: true }),
+          virtualSizeBytes: size,
+          compression,
+        });
+      const disk = Buffer.alloc(size);
+      disk.set(randomBytes(seededRandom(4), 3 * BLOCK), LEAF);
+      disk.fill('text', LEAF + 3 * BLOCK, LEAF + 6 * BLOCK);
+      {
+        await using writer = await start();
+        if (writer.laneTarget === undefined) expect.fail('a real file has a target for lanes');
+        using lane = openLaneWriter(writer.laneTarget, size);
+        // A block that this thread writes, and then again, lies between those of the lane.
+        const other = disk.subarray(LEAF + BLOCK, LEAF + 2 * BLOCK);
+        writer.adoptPlaces?.(lane.write(LEAF, disk.subarray(LEAF, LEAF + BLOCK)));
+        await writer.write(LEAF + BLOCK, Buffer.alloc(BLOCK, 9));
+        writer.adoptPlaces?.(lane.write(LEAF + 2 * BLOCK, disk.subarray(LEAF + 2 * BLOCK, LEAF + 6 * BLOCK)));
+        await writer.write(LEAF + BLOCK, other);
+        writer.recordLeaf?.(1, NO_DIGEST);
+        await writer.flush();
+        lane.write(0, Buffer.alloc(BLOCK, 1)); // Never adopted, never recorded.
+      }
+      await using writer = await start();
+      expect([0, 1, 2].map((leaf) => writer.hasLeaf?.(leaf))).toEqual([false, true, false]);
+      if (writer.laneTarget === undefined) expect.fail('a real file has a target for lanes');
+      using lane = openLaneWriter(writer.laneTarget, size);
+      disk.fill('more', 2 * LEAF, 2 * LEAF + 2 * BLOCK);
+      writer.adoptPlaces?.(lane.write(2 * LEAF, disk.subarray(2 * LEAF, 2 * LEAF + 2 * BLOCK)));
+      const seen = Buffer.alloc(size);
+      await writer.read(0, seen);
+      expect(seen.equals(disk)).toBe(true);
+      await writer.finish();
+      await using reader = await writer.openWritten();
+      expect((await readWholeDisk(reader, decodePiece)).equals(disk)).toBe(true);
+      expect(() => writer.adoptPlaces?.([])).toThrow('finished');
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  test('a damaged byte shows in what is opened afterwards', async () => {
+    const { image, start } = open(LEAF, compression);
+    await using writer = await start();
+    await writer.write(0, Buffer.alloc(BLOCK, 'text'));
+    await writer.finish();
+    image.bytes[BLOCK + 8] = (image.bytes[BLOCK + 8] ?? 0) ^ 0x10;
+    const content = writer.openWritten().then((reader) => readWholeDisk(reader, decodePiece));
+    const seen = await content.then(
+      (bytes) => bytes.subarray(0, BLOCK).equals(Buffer.alloc(BLOCK, 'text')),
+      () => false,
+    );
+    expect(seen).toBe(false);
   });
 
   test('a durable leaf is not overwritten in place', async () => {
@@ -92,6 +161,20 @@ describe('openQcow2Writer', () => {
     const size = image.bytes.length;
     await writer.write(0, Buffer.alloc(BLOCK, 2));
     expect(image.bytes.length).toBe(size);
+  });
+
+  test('lanes can write to a real file only, and share the counter of clusters', async () => {
+    const { image, journal, start } = open(LEAF);
+    expect((await start()).laneTarget).toBeUndefined();
+    const real = Object.assign(image, { path: '/out/disk.qcow2' });
+    const writer = await openQcow2Writer({ image: real, journal, virtualSizeBytes: LEAF, compression: 'none' });
+    const target = writer.laneTarget;
+    if (target === undefined || !('qcow2' in target)) expect.fail('a real file has a target for lanes');
+    expect(target.qcow2).toMatchObject({ path: '/out/disk.qcow2', name: 'disk.qcow2', compression: 'none' });
+    const counter = new BigInt64Array(target.qcow2.nextCluster);
+    expect(counter[0]).toBe(1n);
+    await writer.write(0, Buffer.alloc(3 * BLOCK, 1));
+    expect(counter[0]).toBe(4n);
   });
 
   test('an unfinished image does not open, nor does a finished one that is written on', async () => {

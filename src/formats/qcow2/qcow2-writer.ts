@@ -2,14 +2,26 @@ import { promisify } from 'node:util';
 import { zstdCompress } from 'node:zlib';
 import { LEAF_BYTES, leafCount, MAX_VIRTUAL_SIZE_BYTES } from '../../domain/digest-layout.ts';
 import { ProblemError } from '../../domain/problems.ts';
+import type { DiskReader } from '../../ports/disk-reader.ts';
 import type { DiskWriter } from '../../ports/disk-writer.ts';
+import type { LanePlace, LaneTarget } from '../../ports/lane.ts';
 import type { StorageFile } from '../../ports/storage.ts';
 import { decodePiece } from '../decode-piece.ts';
-import { CLUSTER_BYTES, ClusterMap, type Place, SECTOR_BYTES, SECTORS_PER_CLUSTER } from './cluster-map.ts';
+import { storageImageFile } from '../storage-image-file.ts';
+import { CLUSTER_BYTES, ClusterMap, SECTOR_BYTES } from './cluster-map.ts';
 import { HostSpace } from './host-space.ts';
 import { writeTables } from './image-tables.ts';
 import { Journal } from './journal.ts';
 import { type Compression, type LeafRecord, recordsOf } from './journal-record.ts';
+import { openWrittenQcow2 } from './open-written-qcow2.ts';
+import {
+  type PlacedCluster,
+  packedSectorsOf,
+  refuseStrayBlocks,
+  storedForm,
+  wholeBlocksOf,
+  writesOf,
+} from './placed-clusters.ts';
 import { openQcow2Image, type Qcow2Image } from './qcow2-image.ts';
 
 const compress = promisify(zstdCompress);
@@ -56,7 +68,7 @@ async function openParts(options: Qcow2WriterOptions): Promise<DiskWriter> {
   const { journal, isNew } = await Journal.open(options.journal, options, take);
   const endSector = map.endSector();
   await prepareImage(image, isNew ? 0 : endSector * SECTOR_BYTES);
-  return new Qcow2Writer(options, { map, isRecorded, journal, space: new HostSpace(endSector) });
+  return new Qcow2Writer(options, { map, isRecorded, journal, space: HostSpace.behind(endSector) });
 }
 
 function adoptRecord(record: LeafRecord, map: ClusterMap, isRecorded: Uint8Array, clusters: number): boolean {
@@ -96,14 +108,10 @@ interface LeafRun {
   readonly digest: Uint8Array;
 }
 
-interface Placed extends Place {
-  readonly cluster: number;
-  readonly bytes: Uint8Array;
-}
-
 class Qcow2Writer implements DiskWriter {
   readonly virtualSizeBytes: number;
   readonly isKnownZero = true;
+  readonly laneTarget: LaneTarget | undefined;
   readonly #image: StorageFile;
   readonly #journalFile: StorageFile;
   readonly #journal: Journal;
@@ -128,19 +136,20 @@ class Qcow2Writer implements DiskWriter {
     this.#isRecorded = state.isRecorded;
     this.#journal = state.journal;
     this.#space = state.space;
+    const { path, name } = options.image;
+    const { nextCluster } = state.space;
+    this.laneTarget =
+      path === undefined ? undefined : { qcow2: { path, name, compression: options.compression, nextCluster } };
   }
 
   async write(offset: number, bytes: Uint8Array): Promise<void> {
-    this.#refuseStrayWrite(offset, bytes);
+    refuseStrayBlocks(offset, bytes, this.virtualSizeBytes);
+    this.#refuseWhenFinished();
     this.#refuseAfterFailure();
     try {
-      const placed: Placed[] = [];
-      const blocks = await Promise.all(this.#blocksOf(bytes).map((block) => this.#pack(block)));
-      for (const [index, block] of blocks.entries()) {
-        placed.push(this.#place(offset / CLUSTER_BYTES + index, block));
-      }
-      for (const run of contiguousRuns(placed))
-        await this.#image.write(run.position * SECTOR_BYTES, joinRun(run.parts));
+      const blocks = await Promise.all(wholeBlocksOf(bytes).map((block) => this.#pack(block)));
+      const placed = blocks.map((block, index) => this.#place(offset / CLUSTER_BYTES + index, block));
+      for (const write of writesOf(placed)) await this.#image.write(write.position * SECTOR_BYTES, write.bytes);
       for (const { cluster, position, packedSectors } of placed) this.#map.set(cluster, { position, packedSectors });
     } catch (error) {
       // This cluster is lost to this writer; leaves recorded before it are whole and may still be flushed.
@@ -161,6 +170,11 @@ class Qcow2Writer implements DiskWriter {
       await this.#readPart(cluster, at % CLUSTER_BYTES, into.subarray(at - offset, partEnd - offset));
       at = partEnd;
     }
+  }
+
+  adoptPlaces(places: readonly LanePlace[]): void {
+    this.#refuseWhenFinished();
+    for (const { block, position, packedSectors } of places) this.#map.set(block, { position, packedSectors });
   }
 
   recordLeaf(leaf: number, digest: Uint8Array): void {
@@ -201,6 +215,10 @@ class Qcow2Writer implements DiskWriter {
     this.#finished = await openQcow2Image(this.#image);
   }
 
+  async openWritten(): Promise<DiskReader> {
+    return await openWrittenQcow2(await storageImageFile(this.#image), this.virtualSizeBytes);
+  }
+
   async allocatedBytes(): Promise<number> {
     return await this.#image.allocatedBytes();
   }
@@ -211,12 +229,7 @@ class Qcow2Writer implements DiskWriter {
     stack.use(this.#journalFile);
   }
 
-  #refuseStrayWrite(offset: number, bytes: Uint8Array): void {
-    const end = offset + bytes.length;
-    const endsWell = end % CLUSTER_BYTES === 0 || end === this.virtualSizeBytes;
-    if (offset % CLUSTER_BYTES !== 0 || end > this.virtualSizeBytes || !endsWell) {
-      throw new RangeError(`${bytes.length} bytes at ${offset} are no whole blocks of ${this.virtualSizeBytes}`);
-    }
+  #refuseWhenFinished(): void {
     if (this.#finished !== undefined) throw new Error('the image is finished');
   }
 
@@ -224,45 +237,21 @@ class Qcow2Writer implements DiskWriter {
     if (this.#failure !== undefined) throw this.#failure.error;
   }
 
-  /** The last block of the disk is filled up with zeroes, otherwise the guest could read what lay in the file before. */
-  #blocksOf(bytes: Uint8Array): Uint8Array[] {
-    const blocks: Uint8Array[] = [];
-    for (let from = 0; from < bytes.length; from += CLUSTER_BYTES) {
-      const block = bytes.subarray(from, from + CLUSTER_BYTES);
-      if (block.length === CLUSTER_BYTES) blocks.push(block);
-      else {
-        const whole = new Uint8Array(CLUSTER_BYTES);
-        whole.set(block);
-        blocks.push(whole);
-      }
-    }
-    return blocks;
-  }
-
-  /** Whole sectors of compressed bytes, or the block itself where that is no shorter. */
   async #pack(block: Uint8Array): Promise<Uint8Array> {
-    if (this.#compression === 'none') return block;
-    const packed = await compress(block);
-    const sectors = Math.ceil(packed.length / SECTOR_BYTES);
-    if (sectors >= SECTORS_PER_CLUSTER) return block;
-    const whole = new Uint8Array(sectors * SECTOR_BYTES);
-    whole.set(packed);
-    return whole;
+    return this.#compression === 'none' ? block : storedForm(block, await compress(block));
   }
 
   /**
    * Where a block goes: into its old cluster while no record tells of that, otherwise to a new one. A crash between overwriting and the next record would leave the old
    * record with new data.
    */
-  #place(cluster: number, bytes: Uint8Array): Placed {
-    if (bytes.length < CLUSTER_BYTES) {
-      const packedSectors = bytes.length / SECTOR_BYTES;
-      return { cluster, bytes, position: this.#space.takeSectors(packedSectors), packedSectors };
-    }
+  #place(cluster: number, bytes: Uint8Array): PlacedCluster {
+    const packedSectors = packedSectorsOf(bytes);
+    if (packedSectors > 0) return { cluster, bytes, position: this.#space.takeSectors(packedSectors), packedSectors };
     const before = this.#map.get(cluster);
     const leaf = Math.floor((cluster * CLUSTER_BYTES) / LEAF_BYTES);
     const isFree = before?.packedSectors === 0 && !this.hasLeaf(leaf);
-    return { cluster, bytes, position: isFree ? before.position : this.#space.takeCluster(), packedSectors: 0 };
+    return { cluster, bytes, position: isFree ? before.position : this.#space.takeClusters(1), packedSectors };
   }
 
   async #readPart(cluster: number, skip: number, into: Uint8Array): Promise<void> {
@@ -289,29 +278,4 @@ class Qcow2Writer implements DiskWriter {
     if (bytes === into.length) return;
     throw new ProblemError('TargetReadFailed', `${this.#image.name} ends at byte ${fileOffset + bytes}`);
   }
-}
-
-function contiguousRuns(placed: readonly Placed[]): { position: number; parts: Uint8Array[] }[] {
-  const runs: { position: number; end: number; parts: Uint8Array[] }[] = [];
-  for (const { position, bytes } of placed) {
-    const sectors = bytes.length / SECTOR_BYTES;
-    const last = runs.at(-1);
-    if (last?.end === position) {
-      last.end += sectors;
-      last.parts.push(bytes);
-    } else runs.push({ position, end: position + sectors, parts: [bytes] });
-  }
-  return runs;
-}
-
-/** Without copying where the parts lie behind each other in memory, as the blocks of one write do. */
-function joinRun(parts: readonly Uint8Array[]): Uint8Array {
-  const [first] = parts;
-  if (first === undefined) return new Uint8Array(0);
-  let end = first.byteOffset;
-  for (const part of parts) {
-    if (part.buffer !== first.buffer || part.byteOffset !== end) return Buffer.concat(parts);
-    end += part.length;
-  }
-  return new Uint8Array(first.buffer, first.byteOffset, end - first.byteOffset);
 }

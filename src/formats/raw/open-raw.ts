@@ -2,6 +2,7 @@ import { LEAF_BYTES, leafCount, leafOf, MAX_VIRTUAL_SIZE_BYTES } from '../../dom
 import { ProblemError } from '../../domain/problems.ts';
 import type { CallOptions } from '../../lib/call-options.ts';
 import {
+  type Allocation,
   type DiskReader,
   type EncodedRange,
   type LeafRun,
@@ -10,6 +11,7 @@ import {
 } from '../../ports/disk-reader.ts';
 import type { DiskFiles, ImageFile } from '../../ports/image-file.ts';
 import { ByteReader } from '../byte-reader.ts';
+import { countData, dataRuns, leafRuns } from './data-runs.ts';
 
 export interface OpenRawOptions extends CallOptions {
   /** What the source's description says; needed where the file's own size is not known before its end (compressed files). */
@@ -17,15 +19,17 @@ export interface OpenRawOptions extends CallOptions {
 }
 
 /**
- * Opens a raw image: the bytes of the disk, one after the other, a size that is no multiple of 512 included. Nothing tells holes from data, so that every byte is
- * in some range. Where the file can only be read in order, ranges carry their bytes.
+ * Opens a raw image: the bytes of the disk, one after the other, a size that is no multiple of 512 included. Where the file system tells holes from data, holes are in no range;
+ * otherwise every byte is in one. Where the file can only be read in order, ranges carry their bytes.
  * Disposing the reader disposes `files.main`; so does a failure to open.
  * @throws ProblemError `DiskSizeMismatch`, `DiskTooLarge`, `DiskFormatUnsupported` when nobody knows the size
  */
 export async function openRaw(files: DiskFiles, options: OpenRawOptions = {}): Promise<DiskReader> {
   const { main } = files;
   try {
-    return new RawReader(main, sizeOf(main, options.virtualSizeBytes));
+    const virtualSizeBytes = sizeOf(main, options.virtualSizeBytes);
+    const allocation = await countData(main, virtualSizeBytes, { signal: options.signal });
+    return new RawReader(main, virtualSizeBytes, allocation);
   } catch (error) {
     await main[Symbol.asyncDispose]();
     throw error;
@@ -50,11 +54,12 @@ class RawReader implements DiskReader {
   readonly contentId: string;
   readonly files: readonly ImageFile[];
   readonly oneShot = false;
-  readonly allocation = { kind: 'unknown' } as const;
+  readonly allocation: Allocation;
   readonly #main: ImageFile;
 
-  constructor(main: ImageFile, virtualSizeBytes: number) {
+  constructor(main: ImageFile, virtualSizeBytes: number, allocation: Allocation) {
     this.#main = main;
+    this.allocation = allocation;
     this.files = [main];
     this.virtualSizeBytes = virtualSizeBytes;
     this.contentId = this.#contentIdOf(main.identity);
@@ -72,13 +77,27 @@ class RawReader implements DiskReader {
     await this.#main[Symbol.asyncDispose]();
   }
 
-  async *#fileRanges({ signal, wants }: RangesOptions): AsyncGenerator<EncodedRange, void> {
-    for (let leaf = 0; leaf < leafCount(this.virtualSizeBytes); leaf += 1) {
-      if (wants?.(leaf) === false) continue;
-      signal?.throwIfAborted();
-      const end = Math.min((leaf + 1) * LEAF_BYTES, this.virtualSizeBytes);
-      for (let at = leaf * LEAF_BYTES; at < end; at += MAX_RANGE_BYTES) yield this.#range(at);
+  /** Each range waits until the next one is known, because only that tells which leaves the first one closes: its own, and those of the hole behind it. */
+  async *#fileRanges({ signal, wants = () => true }: RangesOptions): AsyncGenerator<EncodedRange, void> {
+    let held: EncodedRange | undefined;
+    let openLeaf = 0;
+    const settle = (nextLeaf: number): Generator<EncodedRange, void> => {
+      const settled = withClosed(held, leafRuns(openLeaf, nextLeaf, wants));
+      held = undefined;
+      openLeaf = nextLeaf;
+      return settled;
+    };
+    for await (const { offset, end } of dataRuns(this.#main, this.virtualSizeBytes, { signal })) {
+      for (let at = offset; at < end; ) {
+        const range = plainRange(at, Math.min(end, Math.floor(at / MAX_RANGE_BYTES + 1) * MAX_RANGE_BYTES) - at);
+        at += range.fileBytes;
+        if (!wants(leafOf(range.fileOffset))) continue;
+        signal?.throwIfAborted();
+        yield* settle(leafOf(range.fileOffset));
+        held = range;
+      }
     }
+    yield* settle(leafCount(this.virtualSizeBytes));
   }
 
   async *#passingRanges({ signal, wants, observe }: RangesOptions): AsyncGenerator<EncodedRange, void> {
@@ -88,7 +107,7 @@ class RawReader implements DiskReader {
     while (reader.position < this.virtualSizeBytes) {
       signal?.throwIfAborted();
       const at = reader.position;
-      const range = this.#range(at);
+      const range = this.#passingRange(at);
       if (wants?.(leafOf(at)) === false) await reader.skip(range.fileBytes);
       else yield { ...range, bytes: await reader.readExactly(range.fileBytes) };
     }
@@ -101,21 +120,33 @@ class RawReader implements DiskReader {
   }
 
   /** Ranges never cross a leaf, because LEAF_BYTES is a multiple of MAX_RANGE_BYTES. */
-  #range(at: number): EncodedRange {
+  #passingRange(at: number): EncodedRange {
     const length = Math.min(MAX_RANGE_BYTES, this.virtualSizeBytes - at);
     const end = at + length;
     const isLast = end % LEAF_BYTES === 0 || end === this.virtualSizeBytes;
-    const closesLeaves: LeafRun[] = isLast ? [{ first: leafOf(at), count: 1 }] : [];
-    return {
-      file: 0,
-      fileOffset: at,
-      fileBytes: length,
-      pieces: [{ offset: at, length, fileOffset: at, fileBytes: length, encoding: 'plain' }],
-      ...(isLast ? { closesLeaves } : {}),
-    };
+    return { ...plainRange(at, length), ...(isLast ? { closesLeaves: [{ first: leafOf(at), count: 1 }] } : {}) };
   }
 
   #contentIdOf(identity: string): string {
     return `raw size=${this.virtualSizeBytes} ${this.#main.name}|${identity}`;
   }
+}
+
+function plainRange(at: number, length: number): EncodedRange {
+  const piece = { offset: at, length, fileOffset: at, fileBytes: length, encoding: 'plain' } as const;
+  return { file: 0, fileOffset: at, fileBytes: length, pieces: [piece] };
+}
+
+/** The range, if any, with the first list; further lists follow in ranges of no bytes. */
+function* withClosed(
+  range: EncodedRange | undefined,
+  lists: Generator<LeafRun[], void>,
+): Generator<EncodedRange, void> {
+  const end = range === undefined ? 0 : range.fileOffset + range.fileBytes;
+  let first = range;
+  for (const closesLeaves of lists) {
+    yield { ...(first ?? { file: 0, fileOffset: end, fileBytes: 0, pieces: [] }), closesLeaves };
+    first = undefined;
+  }
+  if (first !== undefined) yield first;
 }

@@ -6,7 +6,6 @@ import { MemoryStorageFile } from '../../testing/memory-storage.ts';
 import { randomBytes, seededRandom } from '../../testing/random.ts';
 import { decodePiece } from '../decode-piece.ts';
 import { openRaw } from './open-raw.ts';
-import { openRawImage } from './raw-image.ts';
 import { createRawWriter } from './raw-writer.ts';
 
 const MIB = 2 ** 20;
@@ -90,15 +89,49 @@ describe('createRawWriter', () => {
     await second.write(196_608, Buffer.alloc(3392, 5));
     await second.finish();
     const seen = Buffer.alloc(200_000, 9);
-    await (await openRawImage(file)).read(0, seen);
+    await second.read(0, seen);
     expect([seen[0], seen[65_536], seen[131_071], seen[131_072], seen[199_999]]).toEqual([0, 4, 4, 0, 5]);
     await expect(second.write(196_608, Buffer.alloc(65_536))).rejects.toThrow(RangeError);
   });
 
   test('a file that became shorter is noticed', async () => {
     const file = new MemoryStorageFile('disk.raw', Buffer.alloc(1000));
-    const image = await openRawImage(file);
+    const writer = await createRawWriter(file, 1000);
     await file.truncate(500);
-    await expect(image.read(400, new Uint8Array(200))).rejects.toMatchObject({ code: 'DiskImageTruncated' });
+    await expect(writer.read(400, new Uint8Array(200))).rejects.toMatchObject({ code: 'DiskImageTruncated' });
+    await expect(writer.read(900, new Uint8Array(101))).rejects.toThrow(RangeError);
+    await expect(writer.openWritten()).rejects.toMatchObject({ code: 'DiskSizeMismatch' });
+  });
+
+  test('opens what it wrote as an image, and stays open when that is closed', async () => {
+    const file = new MemoryStorageFile('disk.raw');
+    const writer = await createRawWriter(file, content.length);
+    await writer.write(0, content);
+    await writer.finish();
+    {
+      await using reader = await writer.openWritten();
+      expect(reader).toMatchObject({ format: 'raw', virtualSizeBytes: content.length });
+      expect(Buffer.compare(await readWholeDisk(reader, decodePiece), content)).toBe(0);
+      file.bytes[70_000] = (file.bytes[70_000] ?? 0) ^ 1;
+      expect(Buffer.compare(await readWholeDisk(reader, decodePiece), content)).not.toBe(0);
+    }
+    await writer.write(0, content.subarray(0, 65_536));
+  });
+
+  test('lanes can write to a real file only', async () => {
+    const real = Object.assign(new MemoryStorageFile('disk.raw'), { path: '/out/disk.raw' });
+    const target = { raw: { path: '/out/disk.raw', name: 'disk.raw' } };
+    expect((await createRawWriter(real, 10)).laneTarget).toEqual(target);
+    expect((await createRawWriter(new MemoryStorageFile(), 10)).laneTarget).toBeUndefined();
+  });
+
+  test('a target that may hold anything is zeroed by its own means', async () => {
+    const zeroed: number[][] = [];
+    const zero = async (offset: number, length: number) => void zeroed.push([offset, length]);
+    const writer = await createRawWriter(new MemoryStorageFile(), 1000, { zero });
+    await writer.zero?.(65_536, 10);
+    expect([writer.isKnownZero, zeroed]).toEqual([false, [[65_536, 10]]]);
+    const plain = await createRawWriter(new MemoryStorageFile(), 1000);
+    expect([plain.isKnownZero, plain.zero]).toEqual([true, undefined]);
   });
 });

@@ -15,6 +15,8 @@ export interface HttpConnectionOptions {
   readonly insecure?: boolean | undefined;
   /** How long nothing may come; 30 s unless told. Time in which nobody asks for bytes does not count. */
   readonly stallMs?: number | undefined;
+  /** Most connections to one origin; 16 unless told. Requests beyond that wait for one. */
+  readonly maxConnections?: number | undefined;
   readonly clock: Clock;
 }
 
@@ -27,7 +29,7 @@ export interface HttpAnswer {
   close(): void;
 }
 
-/** To one origin; enough for a window of parallel ranges. */
+/** Enough for a window of parallel ranges. */
 const MAX_CONNECTIONS = 16;
 const MAX_REDIRECTS = 5;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);
@@ -54,7 +56,9 @@ export class HttpConnection implements AsyncDisposable {
         ? undefined
         : `Basic ${Buffer.from(`${user ?? ''}:${password ?? ''}`).toString('base64')}`;
     this.#agent = new Agent({
-      connections: MAX_CONNECTIONS,
+      connections: options.maxConnections ?? MAX_CONNECTIONS,
+      // A slow answer must not hold up another one behind it on the same connection.
+      pipelining: 1,
       headersTimeout: stallMs,
       bodyTimeout: stallMs,
       connect: {

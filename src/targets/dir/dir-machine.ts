@@ -71,13 +71,12 @@ export class DirMachine implements MachineTarget {
     const { format, compression } = this.#parts;
     await this.#reserve.hold();
     await using opened = new AsyncDisposableStack();
-    const file = opened.use(await this.#machine.openFile(this.diskFileName(index), { create: true }));
-    const image = this.#reserve.guard(file);
+    const image = opened.use(await this.#machine.openFile(this.diskFileName(index), { create: true }));
     if (format === 'raw') {
       opened.move(); // From here on the writer has it.
       return createRawWriter(image, virtualSizeBytes);
     }
-    const journal = opened.use(await this.#work.openFile(journalName(index), { create: true }));
+    const journal = this.#reserve.guard(opened.use(await this.#work.openFile(journalName(index), { create: true })));
     // The names must be as durable as the bytes, or a checkpoint could outlive the file it speaks of.
     await this.#work.sync();
     opened.move(); // From here on the writer has them.
@@ -109,7 +108,7 @@ export class DirMachine implements MachineTarget {
     if (bytes.length > MAX_STATE_BYTES) throw new RangeError(`the state "${key}" has ${bytes.length} bytes`);
     // A checkpoint must never be more durable than the existence of the file it speaks of.
     await this.#machine.sync();
-    await this.#work.replaceFile(stateName(key), bytes);
+    await this.#reserve.spend(() => this.#work.replaceFile(stateName(key), bytes));
     this.#hasState = true;
   }
 

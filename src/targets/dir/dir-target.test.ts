@@ -1,18 +1,28 @@
 import { describe, expect, test } from 'vitest';
 import { LEAF_BYTES } from '../../domain/digest-layout.ts';
+import { decodePiece } from '../../formats/decode-piece.ts';
+import { openLaneWriter } from '../../formats/lane-writer.ts';
 import { openQcow2Image } from '../../formats/qcow2/qcow2-image.ts';
 import { collect } from '../../testing/collect.ts';
 import { HurriedClock } from '../../testing/fake-clock.ts';
 import { LossyStorage } from '../../testing/lossy-storage.ts';
 import { MemoryStorageFile } from '../../testing/memory-storage.ts';
+import { plainWindow } from '../../testing/plain-window.ts';
 import { seededRandom } from '../../testing/random.ts';
-import { buildSyntheticDisk, decodeSynthetic, syntheticReader } from '../../testing/synthetic-disk.ts';
+import { buildSyntheticDisk, syntheticReader } from '../../testing/synthetic-disk.ts';
+import { createInlineLanes } from '../../transfer/lanes/inline-lanes.ts';
 import { loadLibcryptoHashes } from '../../transfer/libcrypto-hashes.ts';
 import { nodeHashes } from '../../transfer/stored-digest.ts';
 import { transferDisk } from '../../transfer/transfer-disk.ts';
 import { openDirTarget } from './dir-target.ts';
 
-const parts = { decode: decodeSynthetic, hashes: loadLibcryptoHashes() ?? nodeHashes, clock: new HurriedClock() };
+const parts = {
+  decode: decodePiece,
+  lanes: createInlineLanes({ decode: decodePiece, openWriter: openLaneWriter }),
+  window: plainWindow,
+  hashes: loadLibcryptoHashes() ?? nodeHashes,
+  clock: new HurriedClock(),
+};
 const disk = buildSyntheticDisk({ virtualSizeBytes: 3 * LEAF_BYTES + 1024, density: 0.3, pieceBytes: 65_536 });
 const documents = [{ name: 'report.json', text: '{}' }];
 class PowerCut extends Error {}
@@ -160,6 +170,28 @@ describe('openDirTarget', () => {
     expect(await importDisk(storage, 'raw')).toBe(1);
     expect(storage.readWhole('/out/vm/disk-0.raw')?.equals(disk.content)).toBe(true);
   });
+
+  // Only what lanes wrote had met the full target, and the checkpoint then found no room either.
+  test.each(['raw', 'qcow2'] as const)(
+    'a target filled up by others still takes the checkpoint: %s',
+    async (format) => {
+      const storage = new LossyStorage();
+      await using target = await openDirTarget({ folder: '/out', format, storage });
+      await using machine = await target.openMachine('vm');
+      await using writer = await machine.openDisk(0, 2 * LEAF_BYTES);
+      await writer.write(0, Buffer.alloc(65_536, 1));
+      writer.recordLeaf?.(0, new Uint8Array(32));
+      storage.freeSpaceBytes = 10;
+      await expect(writer.write(LEAF_BYTES, Buffer.alloc(65_536, 1))).rejects.toMatchObject({ code: 'TargetFull' });
+      expect(storage.freeSpaceBytes).toBe(10);
+      await writer.flush();
+      await machine.saveState('disk-0', Buffer.alloc(8000, 1));
+      expect(await machine.loadState('disk-0')).toHaveLength(8000);
+      storage.freeSpaceBytes = 10;
+      await expect(machine.saveState('disk-0', Buffer.alloc(9000, 2))).rejects.toMatchObject({ code: 'TargetFull' });
+      expect(await machine.loadState('disk-0')).toHaveLength(8000);
+    },
+  );
 });
 
 describe('a power cut at any operation', () => {

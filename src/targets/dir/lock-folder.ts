@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { link, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ProblemError } from '../../domain/problems.ts';
+import { errorCode, onStorage } from '../../formats/storage-problem.ts';
 import { describeSelf, type Holder, readHolder, stateOf } from './lock-holder.ts';
-import { errorCode, onStorage } from './storage-problem.ts';
 
 /** The lock's file in the folder it holds; whoever empties the folder removes this one last. */
 export const LOCK_NAME = 'lock';

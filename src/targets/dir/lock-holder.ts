@@ -1,6 +1,6 @@
 import { readFile, readlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { errorCode, onStorage } from './storage-problem.ts';
+import { errorCode, onStorage } from '../../formats/storage-problem.ts';
 
 /** The process a lock file names. */
 export interface Holder {

@@ -3,8 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { onStorage } from '../../formats/storage-problem.ts';
+import { collect } from '../../testing/collect.ts';
 import { nodeStorage } from './node-storage.ts';
-import { onStorage } from './storage-problem.ts';
 
 let root: string;
 const at = (...names: string[]) => join(root, ...names);
@@ -32,6 +33,20 @@ describe('a file', () => {
     await file.write(0, Buffer.from('abc'));
     expect(await file.read(1, Buffer.alloc(10))).toBe(2);
     expect(await file.read(99, Buffer.alloc(10))).toBe(0);
+  });
+
+  test('tells where its data is, and under which path another thread may open it', async () => {
+    await using file = await nodeStorage.openFolder(root).openFile('disk', { create: true });
+    await file.truncate(16 * 1024 * 1024);
+    await file.write(8 * 1024 * 1024, Buffer.alloc(65_536, 5));
+    await file.sync();
+    expect(file.path).toBe(at('disk'));
+    if (file.dataExtents === undefined) expect.fail('a real file tells extents');
+    const extents = await collect(file.dataExtents());
+    const isCovered = extents.some(({ offset, length }) => offset <= 8 << 20 && offset + length >= (8 << 20) + 65_536);
+    expect(isCovered).toBe(true);
+    await file.truncate(0);
+    expect(await collect(file.dataExtents())).toEqual([]);
   });
 
   test('is not made anew when it exists, and not at all unless asked for', async () => {

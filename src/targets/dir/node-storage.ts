@@ -16,9 +16,12 @@ import {
 } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ProblemError } from '../../domain/problems.ts';
+import { fileExtents } from '../../formats/file-extents.ts';
+import { errorCode, onStorage } from '../../formats/storage-problem.ts';
+import type { CallOptions } from '../../lib/call-options.ts';
+import type { FileExtent } from '../../ports/image-file.ts';
 import type { Storage, StorageFile, StorageFolder } from '../../ports/storage.ts';
 import { lockFolder } from './lock-folder.ts';
-import { errorCode, onStorage } from './storage-problem.ts';
 
 /** The file system of this machine. */
 export const nodeStorage: Storage = {
@@ -156,10 +159,12 @@ class NodeFolder implements StorageFolder {
 
 class NodeFile implements StorageFile {
   readonly name: string;
+  readonly path: string;
   readonly #handle: FileHandle;
 
   constructor(path: string, handle: FileHandle) {
     this.name = path;
+    this.path = path;
     this.#handle = handle;
   }
 
@@ -183,6 +188,10 @@ class NodeFile implements StorageFile {
       }
       return done;
     });
+  }
+
+  async *dataExtents(options?: CallOptions): AsyncGenerator<FileExtent, void> {
+    yield* fileExtents(this.#handle.fd, await this.sizeBytes(), options);
   }
 
   async truncate(sizeBytes: number): Promise<void> {

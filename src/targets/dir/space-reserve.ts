@@ -7,8 +7,8 @@ const RESERVE_NAME = 'reserve';
 const RESERVE_BYTES = 256 * 1024;
 
 /**
- * A little space put aside while there is some, and given back when a write finds none: a disk that is full to the last byte could not even take the checkpoint that
- * says how far the copy came.
+ * A little space put aside while there is some, and given back when a checkpoint or a journal's record finds none: a disk that is full to the last byte, which the image's own writes
+ * and those of lanes make it, could not even take what says how far the copy came.
  */
 export class SpaceReserve {
   readonly #folder: StorageFolder;
@@ -30,18 +30,26 @@ export class SpaceReserve {
     await this.#folder.removeFile(RESERVE_NAME);
   }
 
-  /** The same file, whose failing for lack of space gives the reserve back. */
+  /**
+   * Runs a write; where there is no space for it, gives the reserve back and runs it once more.
+   * @throws ProblemError `TargetFull` when that did not help
+   */
+  async spend<T>(write: () => Promise<T>): Promise<T> {
+    try {
+      return await write();
+    } catch (error) {
+      if (!isProblem(error, 'TargetFull')) throw error;
+      await this.release();
+      return await write();
+    }
+  }
+
+  /** The same file, whose writes may spend the reserve. */
   guard(file: StorageFile): StorageFile {
     return {
       name: file.name,
-      write: async (offset, bytes) => {
-        try {
-          await file.write(offset, bytes);
-        } catch (error) {
-          if (isProblem(error, 'TargetFull')) await this.release();
-          throw error;
-        }
-      },
+      path: file.path,
+      write: (offset, bytes) => this.spend(() => file.write(offset, bytes)),
       read: (offset, into) => file.read(offset, into),
       truncate: (sizeBytes) => file.truncate(sizeBytes),
       sizeBytes: () => file.sizeBytes(),
