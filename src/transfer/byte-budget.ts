@@ -1,6 +1,8 @@
 import type { CallOptions } from '../lib/call-options.ts';
 import { WaitQueue } from '../lib/wait-queue.ts';
 
+const DEFAULT_BYTES = 32 * 1024 * 1024;
+
 /**
  * Bytes of memory that several disks share, first come, first served. Something larger than the whole budget is let in when nothing else is held: better too much for a moment
  * than never.
@@ -11,7 +13,8 @@ export class ByteBudget {
   #usedBytes = 0;
   #peakBytes = 0;
 
-  constructor(totalBytes: number) {
+  /** @param totalBytes 32 MiB unless told */
+  constructor(totalBytes = DEFAULT_BYTES) {
     this.totalBytes = totalBytes;
   }
 

@@ -37,13 +37,13 @@ async function* inOrder() {
   yield* ranges;
 }
 
-async function openFile(faults: HttpFaults = {}, random = () => 0) {
+async function openFile(faults: HttpFaults = {}, options: { maxConnections?: number } = {}) {
   const server = await HttpFileServer.start({ files: { '/disk.vmdk': content } });
   stack.push(server);
   const location = parseHttpLocation(server.url('/disk.vmdk'));
-  const connection = new HttpConnection(location, { clock: systemClock, stallMs: 20_000 });
+  const connection = new HttpConnection(location, { clock: systemClock, stallMs: 20_000, ...options });
   stack.push(connection);
-  const file = await openHttpFile(connection, location.url, { backoff: { clock: systemClock, random } });
+  const file = await openHttpFile(connection, location.url, { backoff: { clock: systemClock, random: () => 0 } });
   if (!(file instanceof HttpFile)) throw new Error('expected a file with ranges');
   server.faults = faults;
   return { server, file: new RegionImageFile(file, { name: 'disk.vmdk' }) };
@@ -97,15 +97,18 @@ describe('a window over a real server', () => {
     expect(many.fetched).toBe(content.length);
   });
 
-  test('uses sixteen connections when it may, and not one more', async () => {
-    const { server, file } = await openFile({ delayMs: 100 });
+  test.each([
+    [16, {}],
+    [5, { maxConnections: 5 }],
+  ])('opens %i connections and not one more when its options are %j', async (count, options) => {
+    const { server, file } = await openFile({ delayMs: 100 }, options);
     const before = server.mostConnections;
     const streams = Array.from({ length: 24 }, async (_, index) => {
       for await (const _ of file.stream({ from: index * MIB, to: index * MIB + 1000 }));
     });
     await Promise.all(streams);
     expect(before).toBe(1);
-    expect(server.mostConnections).toBe(16);
+    expect(server.mostConnections).toBe(count);
   });
 
   test('keeps to the number of connections it was told', async () => {

@@ -4,10 +4,12 @@ import type { EncodedRange } from '../ports/disk-reader.ts';
 import type { ImageFile, StreamOptions } from '../ports/image-file.ts';
 import { collect } from '../testing/collect.ts';
 import { ControlledImageFile } from '../testing/controlled-image-file.ts';
+import { FakeClock } from '../testing/fake-clock.ts';
 import { ManualClock, settle } from '../testing/manual-clock.ts';
 import { MemoryImageFile } from '../testing/memory-image-file.ts';
 import { randomBelow, seededRandom } from '../testing/random.ts';
 import { ByteBudget } from './byte-budget.ts';
+import { loadLibcryptoHashes } from './libcrypto-hashes.ts';
 import { SEGMENT_BYTES } from './plan-segments.ts';
 import { type FetchedItem, type FetchWindowOptions, fetchWindow } from './range-window.ts';
 import { RequestSlots } from './request-slots.ts';
@@ -537,13 +539,17 @@ describe('slow requests', () => {
 
   test('what came while the second request waited for its slot is not asked for again', async () => {
     const file = new ControlledImageFile(content);
-    const { window, clock, slots, fetched } = start(segments(2), { files: [file], connections: 2 });
+    const budgetBytes = 2 * SLAB_BYTES;
+    const { window, clock, slots, fetched } = start(segments(3), { files: [file], connections: 2, budgetBytes });
     const { run } = pull(window);
     await clock.advance(5_000);
     expect([file.streams.length, slots.inFlight]).toEqual([2, 2]);
-    for (const stream of file.streams) stream.complete();
+    file.streams[0]?.complete();
+    await settle();
+    expect(file.streams.map((stream) => stream.from)).toEqual([0, SEGMENT_BYTES, 2 * SEGMENT_BYTES]);
+    for (const stream of file.openStreams) stream.complete();
     await run;
-    expect([file.streams.length, slots.inFlight, fetched.again]).toEqual([2, 0, 0]);
+    expect([file.streams.length, slots.inFlight, fetched.again]).toEqual([3, 0, 0]);
   });
 
   test('the loser writes nothing any more, even when it does not listen', async () => {
@@ -668,6 +674,35 @@ describe('any ranges in any order', () => {
     expect(pool.peakBytes).toBeLessThanOrEqual(Math.max(budgetBytes, largest));
   });
 });
+
+test('a clock on which every delay is over at once does no harm', async () => {
+  const digest = digestFor(content.length);
+  const file = new JitteryFile(content, seededRandom(7));
+  const { window, fetched } = start(segments(10), { files: [file], digests: [digest], clock: new FakeClock() });
+  expect(await collectReleased(window)).toBe(10);
+  expect(digest.finish()).toEqual([[sha256(content)]]);
+  expect(fetched.bytes).toBeLessThanOrEqual(content.length + SEGMENT_BYTES);
+});
+
+test('every kind of hash takes shared memory', async () => {
+  for (const hashes of [nodeHashes, loadLibcryptoHashes() ?? nodeHashes]) {
+    const parts = [{ name: 'x', storedBytes: content.length, algorithms: ['sha1', 'sha256', 'sha512'] as const }];
+    const digest = new StoredDigest(parts, hashes);
+    const { window } = start([], { files: [new MemoryImageFile(content)], digests: [digest] });
+    await collect(window);
+    const expected = parts[0]?.algorithms.map((name) => createHash(name).update(content).digest('hex'));
+    expect(digest.finish()).toEqual([expected]);
+  }
+});
+
+async function collectReleased(window: AsyncIterable<FetchedItem>): Promise<number> {
+  let count = 0;
+  for await (const item of window) {
+    item.release();
+    count += 1;
+  }
+  return count;
+}
 
 /** Pieces of any size, after any number of turns. */
 class JitteryFile extends MemoryImageFile {

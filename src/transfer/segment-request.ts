@@ -53,16 +53,14 @@ export class SegmentRequest {
 
   /** Progress of the only request under way; undefined when there are two, or none any more. */
   get lone(): RequestProgress | undefined {
-    const [attempt, second] = this.#attempts;
-    return this.#isSettled || second !== undefined ? undefined : attempt?.progress;
+    return this.#lone?.progress;
   }
 
   /** Asks for what is missing once more; false when there is nothing to ask for any more. Then the slot was not taken. */
   askAgain(slot: RequestSlot): boolean {
-    const [attempt] = this.#attempts;
-    if (this.lone === undefined || attempt === undefined) return false;
-    this.#start(slot, attempt.at);
-    return true;
+    const attempt = this.#lone;
+    if (attempt !== undefined) this.#start(slot, attempt.at);
+    return attempt !== undefined;
   }
 
   /** Stops all requests; the segment fails with `reason` unless it is whole. */
@@ -73,6 +71,11 @@ export class SegmentRequest {
   /** Returns when nothing of it is under way any more. */
   async ended(): Promise<void> {
     for (const each of this.#ended) await each;
+  }
+
+  get #lone(): Attempt | undefined {
+    const [attempt, second] = this.#attempts;
+    return this.#isSettled || second !== undefined ? undefined : attempt;
   }
 
   #start(slot: RequestSlot, from: number): void {

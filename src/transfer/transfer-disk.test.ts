@@ -13,7 +13,6 @@ import { buildSyntheticDisk, decodeSynthetic, type SyntheticDisk, syntheticReade
 import { MAX_CHECKPOINT_BYTES } from './checkpoint.ts';
 import { createInlineLanes } from './lanes/inline-lanes.ts';
 import { loadLibcryptoHashes } from './libcrypto-hashes.ts';
-import { measureRead } from './measure-read.ts';
 import { nodeHashes } from './stored-digest.ts';
 import { transferDisk } from './transfer-disk.ts';
 
@@ -360,21 +359,5 @@ describe('transferDisk', () => {
     ).rejects.toMatchObject({
       code: 'DiskImageCorrupt',
     });
-  });
-});
-
-describe('measureRead', () => {
-  test('tells how fast a source comes and is unpacked, and leaves it closed', async () => {
-    const file = new MemoryImageFile(disk.image, { pieceBytes: 10_000 });
-    const rate = await measureRead(parts, syntheticReader(disk, { file }));
-    expect(rate).toBeGreaterThan(0);
-    expect(file.openStreams).toBe(0);
-    // A second passes with each look at this clock: two looks are enough to stop, long before the end.
-    expect(file.pulled).toBeLessThan(20);
-  });
-
-  test('a disk without data has no speed', async () => {
-    const empty = buildSyntheticDisk({ virtualSizeBytes: LEAF_BYTES, density: 0 });
-    expect(await measureRead(parts, syntheticReader(empty))).toBeUndefined();
   });
 });
