@@ -1,31 +1,62 @@
-import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 
 export interface Measurement {
   readonly seconds: number;
-  /** Largest resident set of the process. */
+  /** Largest resident set of the process and all its descendants together, looked at every 20 ms. */
   readonly peakBytes: number;
 }
 
-/** Runs a command to its end. Peak memory is the kernel's own high-water mark, read until the process is gone. @throws Error when it fails */
-export async function measure(program: string, args: readonly string[]): Promise<Measurement> {
+export interface MeasureOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+  /** Is shown the running process, to meddle with it. */
+  readonly onStart?: (child: ChildProcess) => void;
+}
+
+/** Runs a command to its end. @throws Error with what it said when it fails */
+export async function measure(
+  program: string,
+  args: readonly string[],
+  options: MeasureOptions = {},
+): Promise<Measurement> {
   const started = performance.now();
-  const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(program, args, {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, ...options.env },
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+  });
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
   });
+  options.onStart?.(child);
   let peakBytes = 0;
   const timer = setInterval(() => {
-    peakBytes = Math.max(peakBytes, highWaterMark(child.pid));
+    peakBytes = Math.max(peakBytes, residentBytes(child.pid));
   }, 20);
-  const status = await new Promise<number | null>((resolve, reject) => {
+  const status = await new Promise<number | string | null>((resolve, reject) => {
     child.on('error', reject);
-    child.on('close', resolve);
+    child.on('close', (code, signal) => resolve(code ?? signal));
   });
   clearInterval(timer);
-  if (status !== 0) throw new Error(`${program} ended with ${status}: ${stderr}`);
+  if (status !== 0) throw new Error(`${program} ${args.join(' ')} ended with ${status}: ${stderr.slice(-2000)}`);
   return { seconds: (performance.now() - started) / 1000, peakBytes };
+}
+
+/** Resident memory of a process and its descendants (VmRSS, proc(5)); 0 once they are gone. */
+function residentBytes(pid: number | undefined): number {
+  if (pid === undefined) return 0;
+  try {
+    const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
+    const children = readdirSync(`/proc/${pid}/task`).flatMap((task) =>
+      readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').split(' ').filter(Boolean).map(Number),
+    );
+    return Number(line?.[1] ?? 0) * 1024 + children.reduce((sum, child) => sum + residentBytes(child), 0);
+  } catch {
+    // It ended between two looks; what was seen before counts.
+    return 0;
+  }
 }
 
 export function median(values: readonly number[]): number {
@@ -33,15 +64,4 @@ export function median(values: readonly number[]): number {
   const middle = Math.floor(sorted.length / 2);
   const upper = sorted[middle] ?? 0;
   return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? 0)) / 2;
-}
-
-/** VmHWM of /proc/<pid>/status (proc(5)), in bytes; 0 once the process is gone. */
-function highWaterMark(pid: number | undefined): number {
-  try {
-    const line = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));
-    return Number(line?.[1] ?? 0) * 1024;
-  } catch {
-    // It ended between two looks; what was seen before counts.
-    return 0;
-  }
 }

@@ -10,10 +10,17 @@ import { findNode, NODE_FLAGS, nodeEnvironment } from './node-binary.js';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const built = join(root, 'dist', 'main', 'cli.js');
 const entry = existsSync(built) ? built : join(root, 'src', 'main', 'cli.ts');
-const child = spawn(findNode(root), [...NODE_FLAGS, entry, ...process.argv.slice(2)], {
-  stdio: 'inherit',
-  env: nodeEnvironment(root),
-});
+const node = findNode(root);
+const args = [...NODE_FLAGS, entry, ...process.argv.slice(2)];
+const env = nodeEnvironment(root);
+
+if (typeof process.execve === 'function') {
+  // In place of this process: one process less to hold memory and hand signals on.
+  process.removeAllListeners('warning');
+  process.on('warning', () => {});
+  process.execve(node, [node, ...args], env);
+}
+const child = spawn(node, args, { stdio: 'inherit', env });
 // Ctrl-C reaches the whole process group by itself; a signal sent to this process alone is handed on.
 for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
 process.on('SIGINT', () => {});

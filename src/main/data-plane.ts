@@ -7,7 +7,7 @@ import { ByteBudget } from '../transfer/byte-budget.ts';
 import { createFetchWindow } from '../transfer/fetch-window.ts';
 import { ThreadLanes } from '../transfer/lanes/thread-lanes.ts';
 import { loadLibcryptoHashes } from '../transfer/libcrypto-hashes.ts';
-import { measureRead } from '../transfer/measure-read.ts';
+import { measureSource } from '../transfer/measure-rates.ts';
 import { SlabPool } from '../transfer/slab-pool.ts';
 import { type HashFactory, nodeHashes } from '../transfer/stored-digest.ts';
 import { transferDisk } from '../transfer/transfer-disk.ts';
@@ -31,7 +31,9 @@ const WINDOW_BYTES = 32 * 1024 * 1024;
 const MOST_LANES = 4;
 
 /** The engine with everything that all disks of the process share: lanes, memory, connections. */
-export function createDataPlane(clock: Clock, { lanes: wanted, connections }: DataPlaneOptions = {}): DataPlane {
+export function createDataPlane(clock: Clock, options: DataPlaneOptions = {}): DataPlane {
+  const { lanes: wanted = fromEnvironment('AIRLIFT_LANES'), connections = fromEnvironment('AIRLIFT_CONNECTIONS') } =
+    options;
   const lanes = new ThreadLanes({
     entry: new URL(`./lane${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
     // The number of cores that the container may use, where there is one (libuv reads its CPU limit).
@@ -42,7 +44,13 @@ export function createDataPlane(clock: Clock, { lanes: wanted, connections }: Da
   const parts = { decode, lanes, window, hashes, clock };
   return {
     transferDisk: (reader, options) => transferDisk(parts, reader, options),
-    measureRead: (reader, options) => measureRead(parts, reader, options),
+    measureSource: (reader, options) => measureSource({ ...parts, random: Math.random }, reader, options),
     compareDisk: (reader, expected, options) => compareDisk(parts, reader, expected, options),
   };
+}
+
+/** A whole number from 1 to 64; anything else counts as not set. */
+function fromEnvironment(name: string): number | undefined {
+  const value = Number(process.env[name]);
+  return Number.isInteger(value) && value >= 1 && value <= 64 ? value : undefined;
 }
