@@ -15,8 +15,26 @@ describe('parseTargetUrl', () => {
   });
 
   test.each([
+    ['device:/dev/sdb?state=./state', { paths: ['/dev/sdb'], stateFolder: './state' }],
+    ['device:/dev/sdb,/dev/vg/web-1?state=/srv/a b', { paths: ['/dev/sdb', '/dev/vg/web-1'], stateFolder: '/srv/a b' }],
+    ['device:disk.img?state=lost+found', { paths: ['disk.img'], stateFolder: 'lost+found' }],
+    ['device:disk.img?state=50%25%26more', { paths: ['disk.img'], stateFolder: '50%&more' }],
+  ])('%s', (text, device) => {
+    expect(parseTargetUrl(text)).toEqual({ device });
+  });
+
+  test.each([
     ['./out', 'write dir:./out'],
     ['kubevirt:', '"kubevirt:" is no kind of target'],
+    ['kubevirt:', 'there are dir:<folder> and device:<device>,...?state=<folder>'],
+    ['device:?state=out', 'names no device'],
+    ['device:/dev/sdb', 'write "device:/dev/sdb?state=<folder>"'],
+    ['device:/dev/sdb?state=', 'names no folder for checkpoints'],
+    ['device:/dev/sdb,?state=out', 'a comma without a device'],
+    ['device:/dev/sdb?format=raw', 'device: has no option "format"; there is state'],
+    ['device:/dev/sdb?state=a&state=b', 'gives state more than once'],
+    ['device:/dev/sdb?state=~/out', '"~/out" is not expanded behind state=; write $HOME/out'],
+    ['device:~/disk.img?state=out', 'write $HOME/disk.img'],
     ['dir:', 'names no folder'],
     ['dir:?format=raw', 'names no folder'],
     ['dir:~/out', 'write dir:$HOME/out'],

@@ -347,6 +347,11 @@ const catalogue = {
     remedy: 'Import with `--verify readback` to have every byte compared.',
     retry: 'never',
   },
+  NothingToMeasure: {
+    summary: 'There is nothing to measure by: the machine has no disk with data that can be read in the given time.',
+    remedy: 'Name a machine whose disks hold data, or give more time with `--seconds`.',
+    retry: 'never',
+  },
   ReportUnusable: {
     summary: 'The report cannot be used to verify an import.',
     remedy: 'Give the report.json that the import wrote, in its place beside the disks.',
