@@ -1,3 +1,4 @@
+import type { ProblemError } from '../domain/problems.ts';
 import type { CallOptions } from '../lib/call-options.ts';
 
 /**
@@ -46,6 +47,8 @@ export interface FileExtent {
 export interface StreamOptions extends CallOptions {
   readonly from?: number;
   readonly to?: number;
+  /** Told of what went wrong and is tried again, so that whoever counts requests can hold back. */
+  readonly onRetry?: ((problem: ProblemError) => void) | undefined;
   /** Is shown the stored bytes (before any decompression) in order, from where this stream begins. */
   readonly observe?: Observe | undefined;
 }

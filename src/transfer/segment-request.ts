@@ -111,7 +111,8 @@ export class SegmentRequest {
   async #receive(attempt: Attempt): Promise<void> {
     const { file, segment, into, limiter, onFetched } = this.#parts;
     const { signal } = attempt.controller;
-    for await (const piece of file.stream({ from: attempt.at, to: segment.to, signal })) {
+    const onRetry = () => attempt.slot.failed();
+    for await (const piece of file.stream({ from: attempt.at, to: segment.to, signal, onRetry })) {
       if (this.#isSettled) return;
       attempt.slot.received(piece.length);
       attempt.progress.received(piece.length);

@@ -102,7 +102,8 @@ class DiskTransfer implements AsyncDisposable {
     this.#tree = new DigestTree(reader.virtualSizeBytes);
     const isAdopted = before !== undefined && this.#adoptLeaves(before);
     this.#adoptedBytes = isAdopted ? before.copiedBytes : 0;
-    const { hashesUnlisted = false, signal, rateLimiter, verify } = options;
+    const { hashesUnlisted = false, signal, verify } = options;
+    const rateLimiter = options.rateLimiter?.share?.() ?? options.rateLimiter;
     this.#digests = new ManifestDigests({
       files: reader.files,
       hashes: parts.hashes,

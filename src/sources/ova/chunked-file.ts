@@ -61,7 +61,7 @@ export class ChunkedFile implements ImageFile {
   }
 
   async *stream(options: StreamOptions = {}): AsyncGenerator<Uint8Array, void> {
-    const { from = 0, signal, observe } = options;
+    const { from = 0, signal, observe, onRetry } = options;
     const to = Math.min(options.to ?? this.sizeBytes, this.sizeBytes);
     const { chunkBytes } = this.#options;
     for (let index = Math.floor(from / chunkBytes); index * chunkBytes < to; index += 1) {
@@ -71,6 +71,7 @@ export class ChunkedFile implements ImageFile {
         from: Math.max(0, from - start),
         to: Math.min(chunkBytes, to - start),
         signal,
+        onRetry,
         observe: observe && ((offset, bytes) => observe(start + offset, bytes)),
       });
     }

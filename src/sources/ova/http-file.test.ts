@@ -10,6 +10,7 @@ import { HttpFile } from './http-file.ts';
 import { HttpForwardFile } from './http-forward-file.ts';
 import { parseHttpLocation } from './http-location.ts';
 import { openHttpFile } from './open-http-file.ts';
+import { RegionImageFile } from './region-image-file.ts';
 
 const content = randomBytes(seededRandom(1), 300_000);
 const clock = new FakeClock();
@@ -419,5 +420,17 @@ describe('a file behind a server without ranges', () => {
     expect(await server.waitForAnswers()).toBe(0);
     for (const each of stack.splice(1).reverse()) await each[Symbol.asyncDispose]();
     expect(await server.waitForClients()).toBe(0);
+  });
+});
+
+describe('a retry', () => {
+  it('is told to whoever counts requests, through the region of an archive too', async () => {
+    const server = await startServer();
+    const region = new RegionImageFile(await openRanged(server.url('/app.ova')), { name: 'disk', offset: 100 });
+    server.faults.answers = { status: 503, times: 2 };
+    const told: ProblemCode[] = [];
+    const pieces = await collect(region.stream({ to: 1000, onRetry: ({ code }) => told.push(code) }));
+    expect(Buffer.concat(pieces)).toEqual(Buffer.from(content.subarray(100, 1100)));
+    expect(told).toEqual(['SourceUnavailable', 'SourceUnavailable']);
   });
 });

@@ -13,7 +13,7 @@ import {
   parseUnsatisfiedRange,
   readValidators,
 } from './http-validators.ts';
-import type { RangedFile } from './ranged-file.ts';
+import type { RangedFile, RangedStreamOptions } from './ranged-file.ts';
 
 /** What an HttpFile and an HttpForwardFile are made of. */
 export interface HttpFileParts {
@@ -60,7 +60,7 @@ export class HttpFile implements RangedFile {
     return bytes;
   }
 
-  async *stream(from: number, to: number, options: CallOptions = {}): AsyncGenerator<Uint8Array, void> {
+  async *stream(from: number, to: number, options: RangedStreamOptions = {}): AsyncGenerator<Uint8Array, void> {
     const backoff = new Backoff(this.#parts.backoff);
     let at = from;
     while (at < to) {
@@ -72,6 +72,7 @@ export class HttpFile implements RangedFile {
         }
       } catch (error) {
         if (!isProblem(error)) throw error;
+        options.onRetry?.(error);
         await backoff.wait(error, options);
       }
     }

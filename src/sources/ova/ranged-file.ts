@@ -1,5 +1,8 @@
 import type { CallOptions } from '../../lib/call-options.ts';
-import type { FileExtent } from '../../ports/image-file.ts';
+import type { FileExtent, StreamOptions } from '../../ports/image-file.ts';
+
+/** `onRetry` as in StreamOptions. */
+export type RangedStreamOptions = CallOptions & Pick<StreamOptions, 'onRetry'>;
 
 /** A whole file that answers any range, here or behind a server. Image files are regions of it. */
 export interface RangedFile extends AsyncDisposable {
@@ -17,5 +20,5 @@ export interface RangedFile extends AsyncDisposable {
   /** The parts that hold data, as ImageFile has it; absent where nobody can tell. */
   dataExtents?(options?: CallOptions): AsyncIterable<FileExtent>;
   /** Yields the bytes from `from` to `to` in order. Stopping early closes what was opened for it. */
-  stream(from: number, to: number, options?: CallOptions): AsyncGenerator<Uint8Array, void>;
+  stream(from: number, to: number, options?: RangedStreamOptions): AsyncGenerator<Uint8Array, void>;
 }

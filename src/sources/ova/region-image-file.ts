@@ -76,10 +76,10 @@ export class RegionImageFile implements ImageFile {
   }
 
   async *stream(options: StreamOptions = {}): AsyncGenerator<Uint8Array, void> {
-    const { from = 0, observe, signal } = options;
+    const { from = 0, observe, signal, onRetry } = options;
     const to = Math.min(options.to ?? this.sizeBytes, this.sizeBytes);
     let at = from;
-    for await (const piece of this.#file.stream(this.#offset + from, this.#offset + to, { signal })) {
+    for await (const piece of this.#file.stream(this.#offset + from, this.#offset + to, { signal, onRetry })) {
       observe?.(at, piece);
       at += piece.length;
       yield piece;
