@@ -431,6 +431,6 @@ describe('a retry', () => {
     const told: ProblemCode[] = [];
     const pieces = await collect(region.stream({ to: 1000, onRetry: ({ code }) => told.push(code) }));
     expect(Buffer.concat(pieces)).toEqual(Buffer.from(content.subarray(100, 1100)));
-    expect(told).toEqual(['SourceUnavailable', 'SourceUnavailable']);
+    expect(told).toEqual(['SourceBusy', 'SourceBusy']);
   });
 });
