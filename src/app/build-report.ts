@@ -31,6 +31,7 @@ export function buildReport({ parts, plan, target, place, options, startedAt, di
     startedAt: new Date(startedAt).toISOString(),
     finishedAt: new Date(parts.clock.now()).toISOString(),
     verify: options.verify,
+    ...(plan.estimate === undefined ? {} : { estimate: { ...plan.estimate, rates: { ...plan.estimate.rates } } }),
     disks: disks.map((disk) => reportDisk(disk, target, place)),
     fidelity: plan.mapped.fidelity.map((row) => ({ ...row })),
     findings: [...plan.findings, ...(options.verify === 'none' ? [skipped] : [])],

@@ -72,7 +72,7 @@ async function run(world: World, options: Partial<ImportMachineOptions> = {}) {
     [Symbol.asyncDispose]: async () => {},
   };
   const dataPlane: DataPlane = {
-    measureRead: async () => undefined,
+    measureSource: async () => undefined,
     compareDisk: async () => [],
     transferDisk: async (reader, { index, onProgress }) => {
       seen.transfers.push({ index, format: reader.format });

@@ -2,6 +2,7 @@ import type { Finding } from '../domain/finding.ts';
 import type { FidelityRow, MappedMachine } from '../domain/hardware-mapping.ts';
 import type { Disk, Machine } from '../domain/machine.ts';
 import type { Allocation } from '../ports/disk-reader.ts';
+import type { Estimate } from './estimate-transfer.ts';
 
 /** What an import would do. Plain data: printed by `plan`, acted on by `import`, kept in the report. */
 export interface ImportPlan {
@@ -17,8 +18,10 @@ export interface ImportPlan {
   /** Bytes that will be written at most; undefined when a disk cannot tell before it is read. */
   readonly dataBytes: number | undefined;
   readonly virtualSizeBytes: number;
-  /** How long reading and unpacking will take by what was measured on the first part of each disk; the target is not measured. Undefined where nobody measured. */
-  readonly estimatedMs?: number;
+  /** How long it will take. Absent where nobody measured. */
+  readonly estimate?: Estimate;
+  /** Why there is no estimate though one was asked for. */
+  readonly notEstimated?: string;
 }
 
 export interface PlannedDisk {
@@ -29,8 +32,8 @@ export interface PlannedDisk {
   readonly format: string | undefined;
   readonly virtualSizeBytes: number;
   readonly allocation: Allocation;
-  /** Bytes of the disk that the source gave per second, unpacked; undefined where nobody measured. */
-  readonly measuredBytesPerSecond?: number;
+  /** Bytes that have to come from the source; undefined where nobody looked. */
+  readonly storedBytes?: number;
 }
 
 export type { FidelityRow };

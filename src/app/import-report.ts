@@ -40,6 +40,21 @@ const diskReport = z.object({
   resumes: z.number(),
 });
 
+const estimateSchema = z.object({
+  ms: z.number(),
+  copyMs: z.number(),
+  verifyMs: z.number(),
+  limitedBy: z.enum(['read', 'decode', 'write']),
+  /** Bytes per second. */
+  rates: z.object({
+    read: z.number(),
+    decode: z.number(),
+    hash: z.number(),
+    write: z.number().optional(),
+    readBack: z.number().optional(),
+  }),
+});
+
 /** `report.json`: the proof of one import. Version 1; fields may be added. */
 export const importReportSchema = z.object({
   kind: z.literal('AirliftImportReport'),
@@ -52,6 +67,8 @@ export const importReportSchema = z.object({
   startedAt: z.string(),
   finishedAt: z.string(),
   verify: z.enum(['readback', 'none']),
+  /** What was predicted before; absent where nothing was measured. */
+  estimate: estimateSchema.optional(),
   disks: z.array(diskReport),
   fidelity: z.array(fidelityRow),
   findings: z.array(findingSchema),

@@ -5,13 +5,8 @@ import type { DiskReader } from '../ports/disk-reader.ts';
 import type { Source } from '../ports/source.ts';
 import type { PlannedDisk } from './import-plan.ts';
 
-export interface PlanDisksOptions extends CallOptions {
-  /** Bytes of the disk that come per second, see DataPlane.measureRead. Nothing is measured without it. */
-  readonly measureRead?: ((reader: DiskReader, options: CallOptions) => Promise<number | undefined>) | undefined;
-}
-
 /** Looks at each disk's own map where that is possible without reading the disk; otherwise tells what the description says. */
-export async function planDisks(source: Source, machine: Machine, options: PlanDisksOptions): Promise<PlannedDisk[]> {
+export async function planDisks(source: Source, machine: Machine, options: CallOptions): Promise<PlannedDisk[]> {
   const disks: PlannedDisk[] = [];
   for (const [index, disk] of machine.disks.entries())
     disks.push(await planDisk(source, machine, disk, index, options));
@@ -23,7 +18,7 @@ async function planDisk(
   machine: Machine,
   disk: Disk,
   index: number,
-  { signal, measureRead }: PlanDisksOptions,
+  { signal }: CallOptions,
 ): Promise<PlannedDisk> {
   const told: PlannedDisk = {
     disk,
@@ -37,19 +32,31 @@ async function planDisk(
   try {
     await using reader = await source.openDisk(machine, disk, { signal });
     const { format, virtualSizeBytes, allocation } = reader;
-    const measured = await measureRead?.(reader, { signal });
+    const known = allocation.kind === 'unknown' ? told.allocation : allocation;
+    const storedBytes = bytesToRead(reader, known);
     return {
       ...told,
-      ...(measured === undefined ? {} : { measuredBytesPerSecond: measured }),
       format,
       virtualSizeBytes,
-      allocation: allocation.kind === 'unknown' ? told.allocation : allocation,
+      allocation: known,
+      ...(storedBytes === undefined ? {} : { storedBytes }),
     };
   } catch (error) {
     // The source's preflight has told about a disk that is wrong; the plan shows the rest all the same.
     if (isProblem(error) && error.problem.retry === 'never' && error.code !== 'Interrupted') return told;
     throw error;
   }
+}
+
+/** The whole of its files, or what is data in them where that is less and no manifest wants to see the rest. Undefined when nobody knows. */
+function bytesToRead({ files }: DiskReader, allocation: PlannedDisk['allocation']): number | undefined {
+  let total = 0;
+  for (const { sizeBytes } of files) {
+    if (sizeBytes === undefined) return undefined;
+    total += sizeBytes;
+  }
+  const isReadWhole = allocation.kind === 'unknown' || files.some((file) => file.expectedDigests.length > 0);
+  return isReadWhole ? total : Math.min(total, allocation.bytes);
 }
 
 function toldAllocation(disk: Disk): PlannedDisk['allocation'] {

@@ -1,20 +1,26 @@
 import type { Finding } from '../domain/finding.ts';
 import { type MappingOptions, mapMachine } from '../domain/hardware-mapping.ts';
 import { toKubernetesName } from '../domain/kubernetes-name.ts';
+import type { CallOptions } from '../lib/call-options.ts';
 import type { Source } from '../ports/source.ts';
 import type { Target } from '../ports/target.ts';
-import type { ImportPlan, PlannedDisk } from './import-plan.ts';
-import { type PlanDisksOptions, planDisks } from './plan-disks.ts';
+import type { ImportPlan } from './import-plan.ts';
+import { type MeasureLimits, measureForPlan } from './measure-for-plan.ts';
+import type { MeasureParts } from './measure-transfer.ts';
+import { planDisks } from './plan-disks.ts';
 
-export interface PlanOptions extends PlanDisksOptions {
+export interface PlanOptions extends CallOptions {
   readonly machine?: string | undefined;
   /** Name on the target; derived from the machine's own name unless told. */
   readonly targetName?: string | undefined;
   readonly mapping: Omit<MappingOptions, 'targetName' | 'diskFormat'>;
+  /** Measure how fast source and target are, to say how long it will take. */
+  readonly measure?: (MeasureLimits & { readonly parts: MeasureParts }) | undefined;
 }
 
 /**
- * Looks at one machine and its disks and at the target, and says what an import would do. Changes nothing anywhere. All findings at once, blockers first.
+ * Looks at one machine and its disks and at the target, and says what an import would do. Changes nothing anywhere; where it is to measure the target, a
+ * temporary file comes and goes there. All findings at once, blockers first.
  * @throws ProblemError only when it could not look
  */
 export async function planImport(
@@ -22,13 +28,13 @@ export async function planImport(
   target: Target | undefined,
   options: PlanOptions,
 ): Promise<ImportPlan> {
-  const { signal, measureRead } = options;
+  const { signal, measure } = options;
   const machine = await source.inspect(options.machine, { signal });
   const targetName = options.targetName ?? toKubernetesName(machine.name);
   const findings: Finding[] = [];
   for await (const finding of source.preflight(machine, { signal })) findings.push(finding);
 
-  const disks = await planDisks(source, machine, { signal, measureRead });
+  const disks = await planDisks(source, machine, { signal });
 
   const mapped = mapMachine(machine, { ...options.mapping, targetName, diskFormat: target?.diskFormat ?? 'qcow2' });
   findings.push(...mapped.findings);
@@ -38,12 +44,11 @@ export async function planImport(
   );
   const virtualSizeBytes = disks.reduce((sum, disk) => sum + disk.virtualSizeBytes, 0);
   if (target !== undefined) {
-    for await (const finding of target.preflight({ machineName: targetName, dataBytes, virtualSizeBytes }, { signal }))
-      findings.push(finding);
+    const diskSizesBytes = disks.map((disk) => disk.virtualSizeBytes);
+    const need = { machineName: targetName, dataBytes, virtualSizeBytes, diskSizesBytes };
+    for await (const finding of target.preflight(need, { signal })) findings.push(finding);
   }
-  const estimatedMs = estimate(disks);
-  return {
-    ...(estimatedMs === undefined ? {} : { estimatedMs }),
+  const plan: ImportPlan = {
     source: source.location,
     target: target?.location,
     machine,
@@ -54,19 +59,11 @@ export async function planImport(
     dataBytes,
     virtualSizeBytes,
   };
+  if (measure === undefined) return plan;
+  return { ...plan, ...(await measureForPlan(measure.parts, source, target, plan, { ...measure, signal })) };
 }
 
 const SEVERITIES: readonly Finding['severity'][] = ['blocker', 'warning', 'note'];
-
-function estimate(disks: readonly PlannedDisk[]): number | undefined {
-  return sumUnlessUnknown(
-    disks.map(({ allocation, measuredBytesPerSecond }) => {
-      if (allocation.kind === 'unknown') return undefined;
-      if (allocation.bytes === 0) return 0;
-      return measuredBytesPerSecond === undefined ? undefined : (allocation.bytes / measuredBytesPerSecond) * 1000;
-    }),
-  );
-}
 
 function sumUnlessUnknown(values: readonly (number | undefined)[]): number | undefined {
   let sum = 0;

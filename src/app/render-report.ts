@@ -1,4 +1,5 @@
 import { formatBytes, formatDuration } from '../lib/format-units.ts';
+import { comparePrediction } from './compare-prediction.ts';
 import type { DiskReport, ImportReport } from './import-report.ts';
 
 /** The report for people, as Markdown. */
@@ -20,6 +21,7 @@ export function renderReport(report: ImportReport): string {
         ['Started', report.startedAt],
         ['Finished', report.finishedAt],
         ['Airlift', report.airliftVersion],
+        ...predictionRows(report),
       ],
     ),
     '## Disks',
@@ -40,6 +42,11 @@ export function renderReport(report: ImportReport): string {
           '',
         ]),
   ].join('\n')}\n`;
+}
+
+function predictionRows(report: ImportReport): string[][] {
+  const told = comparePrediction(report);
+  return told === undefined ? [] : [['Time', told]];
 }
 
 function renderDisk(disk: DiskReport): string[] {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { BenchResult } from '../app/bench-transfer.ts';
 import type { ImportOutcome } from '../app/import-parts.ts';
 import type { ImportPlan } from '../app/import-plan.ts';
 import type { OpenSource, OpenTarget } from '../app/platforms.ts';
@@ -31,7 +32,14 @@ interface World {
 /** Runs a command line against fakes, and tells what was printed and done. */
 async function run(argv: readonly string[], world: World = {}) {
   const machines = world.machines ?? [aMachine()];
-  const seen = { out: '', err: '', questions: [] as string[], done: [] as string[], open: 0 };
+  const seen = {
+    out: '',
+    err: '',
+    questions: [] as string[],
+    done: [] as string[],
+    open: 0,
+    measures: [] as number[][],
+  };
   const answers = [...(world.answers ?? [])];
   const ask = async (question: string) => {
     seen.questions.push(question);
@@ -71,11 +79,15 @@ async function run(argv: readonly string[], world: World = {}) {
       seen.open += 1;
       return source;
     },
-    async openTarget({ dir }) {
-      seen.done.push(`target ${dir.folder} ${dir.format} ${dir.compression}`);
+    async openTarget({ dir, device }) {
+      seen.done.push(
+        dir === undefined ? `target ${device.paths}` : `target ${dir.folder} ${dir.format} ${dir.compression}`,
+      );
       return target;
     },
     async planImport(_, to, options) {
+      const { measure } = options;
+      if (measure !== undefined) seen.measures.push([measure.maxMs, measure.minDataBytes ?? 0]);
       const machine = await source.inspect(options.machine);
       return planOf(machine, to, options.targetName, world.findingsOf?.(machine) ?? world.findings ?? []);
     },
@@ -86,8 +98,14 @@ async function run(argv: readonly string[], world: World = {}) {
       if (error !== undefined) throw error;
       return outcomeOf(plan);
     },
-    async verifyReport(path) {
-      seen.done.push(`verify ${path}`);
+    async benchTransfer(from, to, { machine, maxMs }) {
+      seen.done.push(`bench ${from.location} ${to.location} ${machine ?? ''} ${maxMs}`);
+      return benchResult;
+    },
+    async verifyReport(path, { source: again, rateLimiter }) {
+      seen.done.push(
+        `verify ${path}${again === undefined ? '' : ' with source'}${rateLimiter === undefined ? '' : ' slowly'}`,
+      );
       if (world.verification instanceof Error) throw world.verification;
       return world.verification ?? [];
     },
@@ -124,6 +142,18 @@ async function run(argv: readonly string[], world: World = {}) {
   });
   return { exitCode, ...seen };
 }
+
+const second = { bytes: 1_000_000, ms: 1_000 };
+const benchResult: BenchResult = {
+  source: './app.ova',
+  target: 'dir:/srv/out?format=qcow2',
+  machine: { id: 'vm-1', name: 'web' },
+  disk: { id: 'd', name: 'Hard disk 1' },
+  rates: { read: second, decode: second, hash: second, lanes: 2, expansion: 2 },
+  targetRates: { write: second, readBack: second },
+  limitedBy: 'read',
+  copyBytesPerSecond: 2_000_000,
+};
 
 function planOf(
   machine: Machine,
@@ -459,6 +489,34 @@ describe('verify', () => {
     expect(JSON.parse(out)).toEqual({ disks: verification });
   });
 
+  test.each([
+    ['the source', [{ ...identical, source: different }], ExitCode.different, 'the source changed since'],
+    ['both', [{ ...different, source: different }], ExitCode.different, 'the source changed since'],
+    ['both', [{ ...different, source: different }], ExitCode.different, 'Do not use this disk'],
+    ['neither, but the source was not looked at', [{ ...identical, source: unverifiable }], ExitCode.unknown, ''],
+    ['neither', [{ ...identical, source: identical }], ExitCode.ok, ''],
+  ])('with the source again: %s', async (_, verification, expected, told) => {
+    const { exitCode, err, done, open } = await run(['verify', 'r.json', '--source', 'app.ova'], { verification });
+    expect(exitCode).toBe(expected);
+    expect(err).toContain(told);
+    if (expected !== ExitCode.different) expect(err).toBe('');
+    expect(done).toEqual(['open app.ova as nobody:', 'verify r.json with source']);
+    expect(open).toBe(0);
+  });
+
+  test('a source that changed does not make the import a bad one', async () => {
+    const { err } = await run(['verify', 'r', '--source', 'a.ova'], {
+      verification: [{ ...identical, source: different }],
+    });
+    expect(err).not.toContain('Do not use this disk');
+  });
+
+  test('reads no faster than it may', async () => {
+    expect((await run(['verify', 'r', '--max-rate', '150MB'])).done).toEqual(['verify r slowly']);
+    const wrong = await run(['verify', 'r', '--max-rate', 'fast']);
+    expect(wrong).toMatchObject({ exitCode: ExitCode.usage, done: [] });
+  });
+
   test('a difference comes with what to do', async () => {
     const { err } = await run(['verify', 'r'], { verification: [different] });
     expect(err).toContain('Do not use this disk');
@@ -480,6 +538,12 @@ describe('plan and inspect', () => {
     expect(exitCode).toBe(expected);
     expect(out).toContain('Nothing was changed.');
     expect(done).toEqual(['open app.ova as nobody:']);
+  });
+
+  test('plan takes its time to measure; an import only where a second does not count, and one machine alone', async () => {
+    expect((await run(['plan', 'app.ova'])).measures).toEqual([[5_000, 0]]);
+    expect((await run(importArgs)).measures).toEqual([[1_000, 16 * 1024 ** 3]]);
+    expect((await run([...importArgs, '--all'], { machines: [web, database] })).measures).toEqual([]);
   });
 
   test('plan looks at the target when asked to', async () => {
@@ -557,4 +621,32 @@ test('version, as a table, as data and alone', async () => {
 
 test('completion prints a script', async () => {
   expect((await run(['completion', 'bash'])).out).toContain('complete -F _airlift airlift');
+});
+
+describe('bench', () => {
+  const args = ['bench', 'app.ova', 'dir:/x'];
+
+  test('measures for five seconds, or as long as told', async () => {
+    const { exitCode, out, done, open } = await run(args);
+    expect(exitCode).toBe(ExitCode.ok);
+    expect(out).toContain('A copy is limited by the source');
+    expect(done.at(-1)).toBe('bench ./app.ova dir:/srv/out?format=qcow2  5000');
+    expect(open).toBe(0);
+    expect((await run([...args, 'web', '--seconds', '0.5'])).done.at(-1)).toContain('web 500');
+  });
+
+  test('as JSON', async () => {
+    const { out } = await run([...args, '-o', 'json']);
+    expect(JSON.parse(out)).toMatchObject({ limitedBy: 'read', rates: { read: { bytesPerSecond: 1_000_000 } } });
+  });
+
+  test.each(['0', '-1', 'long', '601', '1e3', ''])('--seconds %j is no time', async (seconds) => {
+    const { exitCode, done } = await run([...args, `--seconds=${seconds}`]);
+    expect(exitCode).toBe(ExitCode.usage);
+    expect(done).toEqual([]);
+  });
+
+  test('a target that is none', async () => {
+    expect((await run(['bench', 'app.ova', './out'])).exitCode).toBe(ExitCode.problem);
+  });
 });

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import type { Clock } from '../app/platforms.ts';
 import { isProblem, type ProblemError } from '../domain/problems.ts';
 import { addCommonOptions, buildCommand, configureCommand, hintFor, readFlags } from './build-command.ts';
+import { benchCommand } from './commands/bench.ts';
 import { createCompletionCommand } from './commands/completion.ts';
 import { importCommand } from './commands/import.ts';
 import { inspectCommand } from './commands/inspect.ts';
@@ -33,6 +34,7 @@ export const commands: readonly CommandDefinition[] = [
   planCommand,
   importCommand,
   verifyCommand,
+  benchCommand,
   versionCommand,
   createCompletionCommand(() => commands),
 ];

@@ -1,5 +1,7 @@
+import type { BenchOptions, BenchResult } from '../app/bench-transfer.ts';
 import type { ImportMachineOptions, ImportOutcome } from '../app/import-parts.ts';
 import type { ImportPlan } from '../app/import-plan.ts';
+import type { MeasureLimits } from '../app/measure-for-plan.ts';
 import type { PlanOptions } from '../app/plan-import.ts';
 import type { OpenSource, OpenTarget } from '../app/platforms.ts';
 import type { DiskVerification, VerifyOptions } from '../app/verify-report.ts';
@@ -17,6 +19,7 @@ export interface Services {
     plan: ImportPlan,
     options: ImportMachineOptions,
   ): Promise<ImportOutcome>;
+  benchTransfer(source: OpenSource, target: OpenTarget, options: BenchOptions): Promise<BenchResult>;
   verifyReport(path: string, options: VerifyOptions): Promise<readonly DiskVerification[]>;
   versions(): Readonly<Record<string, string>>;
   /** A small text file such as a CA; problems are SourceNotFound and SourceForbidden. */
@@ -25,8 +28,8 @@ export interface Services {
   readonly passwordFromEnvironment: string | undefined;
 }
 
-/** `wantsEstimate`: measure for a moment what the source gives, to say how long the import will take. */
-export type PlanRequest = Omit<PlanOptions, 'measureRead'> & { readonly wantsEstimate?: boolean };
+/** `measure`: also measure source and target for that long, to say how long the import will take. */
+export type PlanRequest = Omit<PlanOptions, 'measure'> & { readonly measure?: MeasureLimits | undefined };
 
 /** How to reach and trust a source. Secrets are values here, already read from where they lie. */
 export interface SourceOptions {

@@ -26,7 +26,7 @@ export interface DataPlaneOptions {
 }
 
 /** Encoded bytes in memory, of all disks together. */
-const WINDOW_BYTES = 32 * 1024 * 1024;
+const WINDOW_BYTES = 24 * 1024 * 1024;
 /** More lanes than this rarely find memory bandwidth to work with. */
 const MOST_LANES = 4;
 

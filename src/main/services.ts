@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
+import { benchTransfer } from '../app/bench-transfer.ts';
 import { importMachine } from '../app/import-machine.ts';
 import { planImport } from '../app/plan-import.ts';
 import { verifyReport } from '../app/verify-report.ts';
@@ -8,6 +9,7 @@ import { type ProblemCode, ProblemError } from '../domain/problems.ts';
 import { libc } from '../lib/libc.ts';
 import { openOvaSource } from '../sources/ova/open-ova-source.ts';
 import { openDeviceTarget } from '../targets/device/device-target.ts';
+import { openDeviceDisk } from '../targets/device/open-device-disk.ts';
 import { openDirTarget } from '../targets/dir/dir-target.ts';
 import { nodeStorage } from '../targets/dir/node-storage.ts';
 import { openImportedDisk } from '../targets/dir/open-imported-disk.ts';
@@ -26,16 +28,24 @@ export const services: Services = {
   openSource: (location, options) => openOvaSource({ location, ...options, clock }),
   openTarget: ({ dir, device }) =>
     device === undefined ? openDirTarget(dir) : openDeviceTarget({ ...device, storage: nodeStorage }),
-  planImport: (source, target, { wantsEstimate, ...options }) =>
-    planImport(source, target, { ...options, ...(wantsEstimate ? { measureRead: dataPlane.measureRead } : {}) }),
+  planImport: (source, target, { measure, ...options }) =>
+    planImport(source, target, {
+      ...options,
+      ...(measure && { measure: { ...measure, parts: { dataPlane, clock } } }),
+    }),
   importMachine: (source, target, plan, options) =>
     importMachine({ dataPlane, clock, airliftVersion }, source, target, plan, options),
+  benchTransfer: (source, target, options) => benchTransfer({ dataPlane, clock }, source, target, options),
   verifyReport: (path, options) =>
     verifyReport(
       {
         dataPlane,
         readReport: (reportPath) => readText(reportPath, 'ReportUnusable'),
-        openDisk: (reportPath, file, format) => openImportedDisk(join(dirname(reportPath), file), format),
+        // A device is named by its whole path; files lie beside the report, wherever that was moved.
+        openDisk: (reportPath, { file, format, virtualSizeBytes }) =>
+          isAbsolute(file)
+            ? openDeviceDisk(file, virtualSizeBytes)
+            : openImportedDisk(join(dirname(reportPath), file), format, virtualSizeBytes),
       },
       path,
       options,

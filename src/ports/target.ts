@@ -1,10 +1,11 @@
 import type { Finding } from '../domain/finding.ts';
 import type { CallOptions } from '../lib/call-options.ts';
 import type { DiskWriter } from './disk-writer.ts';
+import type { OpenProbeOptions, TargetProbe } from './measure.ts';
 
 /** What receives machines. */
 export interface Target extends AsyncDisposable {
-  readonly kind: 'dir';
+  readonly kind: 'dir' | 'device';
   readonly location: string;
   /** Name of the disk format written, for reports. */
   readonly diskFormat: 'qcow2' | 'raw';
@@ -15,6 +16,11 @@ export interface Target extends AsyncDisposable {
    * @throws ProblemError `TargetExists`, `TargetBusy`, `TargetNotWritable`
    */
   openMachine(name: string, options?: CallOptions & { readonly restart?: boolean }): Promise<MachineTarget>;
+  /**
+   * Opens a temporary file where a machine would lie, to measure how fast the target is. Undefined when it cannot be written or has too little free space. Absent where nothing can be
+   * written without touching what is there.
+   */
+  openProbe?(options: OpenProbeOptions): Promise<TargetProbe | undefined>;
 }
 
 export interface TargetNeed {
@@ -22,6 +28,8 @@ export interface TargetNeed {
   /** Bytes that will be written at most; undefined when the source cannot tell before the transfer. */
   readonly dataBytes: number | undefined;
   readonly virtualSizeBytes: number;
+  /** As the guest sees them, in the order in which the target numbers the disks; absent where only the place itself is asked about. */
+  readonly diskSizesBytes?: readonly number[] | undefined;
 }
 
 /** The place of one machine on the target. Disposing it without `finish` or `discard` leaves a partial result that can be continued. */

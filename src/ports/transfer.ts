@@ -1,6 +1,7 @@
 import type { CallOptions } from '../lib/call-options.ts';
 import type { DiskReader } from './disk-reader.ts';
 import type { ExpectedDigest } from './image-file.ts';
+import type { MeasureSourceOptions, SourceRates } from './measure.ts';
 import type { MachineTarget } from './target.ts';
 
 /** The data plane as use cases see it: copies one disk, and compares a finished one with what was recorded. */
@@ -12,9 +13,10 @@ export interface DataPlane {
    */
   transferDisk(reader: DiskReader, options: TransferOptions): Promise<DiskResult>;
   /**
-   * Reads and decodes the beginning of a disk for a moment, writing nothing, and tells how many bytes of the disk come per second; undefined for a disk without data.
+   * Reads, unpacks and hashes a part of a disk for a moment, writing nothing; undefined for a disk without data, or when none came in time.
+   * @throws ProblemError the problems of the source and the format
    */
-  measureRead(reader: DiskReader, options?: CallOptions): Promise<number | undefined>;
+  measureSource(reader: DiskReader, options: MeasureSourceOptions): Promise<SourceRates | undefined>;
   /**
    * Reads a whole disk, the target's or once more the source's, and names the ranges that differ; empty when it is the same. The caller keeps the reader.
    * @throws ProblemError the problems of the source and the format
@@ -82,6 +84,8 @@ export interface StoredDigestResult {
 /** Lets bytes pass at a rate (lib/rate-limiter.ts). */
 export interface RateLimiter {
   take(bytes: number, options?: CallOptions): Promise<void>;
+  /** An equal part of the rate for one disk, however many connections it has. */
+  share?(): RateLimiter;
 }
 
 export interface CompareOptions extends CallOptions {

@@ -19,10 +19,27 @@ export interface HttpFaults {
   /** Where a request for this path (with query) is sent on; undefined serves the file. */
   redirects?: (pathAndQuery: string) => string | undefined;
   bytesPerSecond?: number;
+  /** Of each connection, kept over all its answers. */
+  connectionBytesPerSecond?: number;
+  /** Passes before each answer begins. */
+  delayMs?: number;
+  /** From so many bytes on, the connection with this number (in the order of opening, from 0) sends nothing more, ever, and stays open. */
+  deadConnection?: { connection: number; afterBytes: number };
   contentRange?: string;
   contentEncoding?: string;
   /** Leaves the Content-Length away. */
   hidesLength?: boolean;
+  /** Once this byte of the file is reached, whatever was asked for: cuts the connection before it, sends nothing more, or turns a bit of it. */
+  closesAt?: FaultAtByte;
+  stallsAt?: FaultAtByte;
+  flipsAt?: FaultAtByte;
+  /** Says everywhere that files are so many bytes longer (or, negative, shorter) than they are; what is asked for past the end never comes. */
+  lengthError?: number;
+}
+
+export interface FaultAtByte {
+  byte: number;
+  times?: number;
 }
 
 export interface HttpRequestRecord {
@@ -55,12 +72,17 @@ export class HttpFileServer implements AsyncDisposable {
   faults: HttpFaults;
   etag: string | undefined;
   lastModified: string | undefined;
+  /** Bodies that `closesAt`, `stallsAt`, `flipsAt` or `lengthError` spoilt. */
+  struck = 0;
   /** Is called before each request is answered, with the number of requests before it; may change files, etag and faults. */
   beforeRequest: ((index: number) => void) | undefined;
+  /** The most connections that were open at once. */
+  mostConnections = 0;
   readonly #server: http.Server;
   readonly #origin: string;
   readonly #credentials: HttpFileServerOptions['credentials'];
-  readonly #sockets = new Set<Socket>();
+  readonly #sockets = new Map<Socket, ConnectionRecord>();
+  #accepted = 0;
   #answering = 0;
 
   private constructor(server: http.Server, options: HttpFileServerOptions, origin: string) {
@@ -72,7 +94,9 @@ export class HttpFileServer implements AsyncDisposable {
     this.etag = 'etag' in options ? options.etag : '"first"';
     this.lastModified = 'lastModified' in options ? options.lastModified : 'Sun, 01 Nov 2026 10:00:00 GMT';
     server.on(options.tls ? 'secureConnection' : 'connection', (socket: Socket) => {
-      this.#sockets.add(socket);
+      this.#sockets.set(socket, { number: this.#accepted, sentBytes: 0, paidToMs: 0 });
+      this.#accepted += 1;
+      this.mostConnections = Math.max(this.mostConnections, this.#sockets.size);
       socket.on('close', () => this.#sockets.delete(socket));
       // A client that leaves midway is what the tests are about.
       socket.on('error', () => socket.destroy());
@@ -115,7 +139,7 @@ export class HttpFileServer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of this.#sockets.keys()) socket.destroy();
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
@@ -135,6 +159,7 @@ export class HttpFileServer implements AsyncDisposable {
       bodyBytes: 0,
     };
     this.requests.push(record);
+    if (this.faults.delayMs !== undefined) await sleep(this.faults.delayMs);
     const head = this.#head(record);
     record.status = head.status;
     if (this.faults.stallsAfter?.bytes === -1 && spend(this.faults.stallsAfter)) return;
@@ -144,10 +169,10 @@ export class HttpFileServer implements AsyncDisposable {
     response.on('close', () => {
       this.#answering -= 1;
     });
-    await this.#send(head.body, response, record);
+    await this.#send(head, response, record);
   }
 
-  #head(request: HttpRequestRecord): { status: number; headers: http.OutgoingHttpHeaders; body: Uint8Array } {
+  #head(request: HttpRequestRecord): Answer {
     const { faults } = this;
     const none = new Uint8Array(0);
     if (faults.answers && (faults.answers.path ?? request.path) === request.path && spend(faults.answers)) {
@@ -173,19 +198,22 @@ export class HttpFileServer implements AsyncDisposable {
     const isStale =
       request.ifRange !== undefined && request.ifRange !== this.etag && request.ifRange !== this.lastModified;
     const isIgnored = faults.ignoresRanges || this.requests.length > (faults.ignoresRangesAfter ?? Infinity);
+    const total = file.length + (faults.lengthError ?? 0);
     if (!match || isStale || isIgnored) {
-      return { status: 200, headers: { ...headers, ...this.#length(file.length) }, body: file };
+      return { status: 200, headers: { ...headers, ...this.#length(total) }, body: file.subarray(0, total), total };
     }
     const from = Number(match[1]);
-    const to = match[2] ? Math.min(Number(match[2]) + 1, file.length) : file.length;
-    if (from >= file.length) {
-      return { status: 416, headers: { 'content-range': `bytes */${file.length}`, 'content-length': 0 }, body: none };
+    const to = match[2] ? Math.min(Number(match[2]) + 1, total) : total;
+    if (from >= total) {
+      return { status: 416, headers: { 'content-range': `bytes */${total}`, 'content-length': 0 }, body: none };
     }
-    const contentRange = faults.contentRange ?? `bytes ${from}-${to - 1}/${file.length}`;
+    const contentRange = faults.contentRange ?? `bytes ${from}-${to - 1}/${total}`;
     return {
       status: 206,
       headers: { ...headers, 'content-range': contentRange, ...this.#length(to - from) },
       body: file.subarray(from, to),
+      from,
+      total: to - from,
     };
   }
 
@@ -193,25 +221,88 @@ export class HttpFileServer implements AsyncDisposable {
     return this.faults.hidesLength ? {} : { 'content-length': bytes };
   }
 
-  async #send(body: Uint8Array, response: http.ServerResponse, record: HttpRequestRecord): Promise<void> {
-    const { closesAfter, stallsAfter, bytesPerSecond } = this.faults;
-    const closeAt = closesAfter && closesAfter.bytes < body.length && spend(closesAfter) ? closesAfter.bytes : Infinity;
-    const stallAt = stallsAfter && stallsAfter.bytes < body.length && spend(stallsAfter) ? stallsAfter.bytes : Infinity;
+  /** Keeps the connection's rate; false for a connection that is dead. */
+  async #mayPass(bytes: number, socket: Socket | null): Promise<boolean> {
+    const { connectionBytesPerSecond, deadConnection } = this.faults;
+    const connection = socket === null ? undefined : this.#sockets.get(socket);
+    if (connection === undefined) return true;
+    if (deadConnection?.connection === connection.number && connection.sentBytes >= deadConnection.afterBytes) {
+      return false;
+    }
+    connection.sentBytes += bytes;
+    if (connectionBytesPerSecond === undefined) return true;
+    const now = performance.now();
+    connection.paidToMs = Math.max(connection.paidToMs, now) + (bytes / connectionBytesPerSecond) * 1000;
+    const aheadMs = connection.paidToMs - now;
+    if (aheadMs > 5) await sleep(aheadMs);
+    return true;
+  }
+
+  async #send(answer: Answer, response: http.ServerResponse, record: HttpRequestRecord): Promise<void> {
+    const { closesAfter, stallsAfter, closesAt, stallsAt, flipsAt, bytesPerSecond } = this.faults;
+    const isFlipped = flipsAt !== undefined && isWithin(answer, flipsAt) && spend(flipsAt);
+    const body = isFlipped ? flipped(answer, flipsAt) : answer.body;
+    // Where the bytes end before what was announced, nothing is left but to cut.
+    const isShort = answer.total !== undefined && answer.total > body.length;
+    const [cut, stall] = [placeOf(answer, closesAt), placeOf(answer, stallsAt)];
+    if (isFlipped || cut < Infinity || stall < Infinity || this.faults.lengthError !== undefined) this.struck += 1;
+    const closeAt = Math.min(
+      closesAfter && closesAfter.bytes < body.length && spend(closesAfter) ? closesAfter.bytes : Infinity,
+      cut,
+      isShort ? body.length : Infinity,
+    );
+    const stallAt = Math.min(
+      stallsAfter && stallsAfter.bytes < body.length && spend(stallsAfter) ? stallsAfter.bytes : Infinity,
+      stall,
+    );
     const end = Math.min(body.length, closeAt, stallAt, this.faults.endsAfter ?? Infinity);
     const pieceBytes = bytesPerSecond ? Math.min(PIECE_BYTES, Math.ceil(bytesPerSecond / 20)) : PIECE_BYTES;
     for (let at = 0; at < end && !response.destroyed; at += pieceBytes) {
       const piece = body.subarray(at, Math.min(end, at + pieceBytes));
+      if (!(await this.#mayPass(piece.length, response.socket))) return;
       record.bodyBytes += piece.length;
       if (!response.write(piece)) await drained(response);
       if (bytesPerSecond) await sleep((piece.length / bytesPerSecond) * 1000);
     }
-    if (closeAt <= end && closeAt < body.length) {
+    if (closeAt <= end && (closeAt < body.length || isShort)) {
       // Let the bytes out before the connection goes; a reset would take those still in the buffers along.
       response.socket?.end();
     } else if (stallAt >= body.length) {
       response.end();
     }
   }
+}
+
+interface Answer {
+  readonly status: number;
+  readonly headers: http.OutgoingHttpHeaders;
+  readonly body: Uint8Array;
+  /** Where in the file the body begins. */
+  readonly from?: number;
+  /** Announced length. */
+  readonly total?: number;
+}
+
+/** Where in the body the fault lies, which is thereby used up; Infinity when it is elsewhere. */
+function placeOf(answer: Answer, fault: FaultAtByte | undefined): number {
+  return fault && isWithin(answer, fault) && spend(fault) ? fault.byte - (answer.from ?? 0) : Infinity;
+}
+
+function isWithin({ body, from = 0 }: Answer, { byte }: FaultAtByte): boolean {
+  return byte >= from && byte < from + body.length;
+}
+
+function flipped({ body, from = 0 }: Answer, fault: FaultAtByte): Uint8Array {
+  const copy = Uint8Array.from(body);
+  copy[fault.byte - from] = (copy[fault.byte - from] ?? 0) ^ 1;
+  return copy;
+}
+
+interface ConnectionRecord {
+  readonly number: number;
+  sentBytes: number;
+  /** When what was sent so far would have gone out at the connection's rate. */
+  paidToMs: number;
 }
 
 function spend(fault: { times?: number }): boolean {

@@ -192,4 +192,24 @@ describe('LossyStorage', () => {
     await file.write(0, Buffer.alloc(10));
     await expect(file.write(10, Buffer.alloc(1))).rejects.toMatchObject({ code: 'TargetFull' });
   });
+
+  test('space comes back with what is removed or replaced, and a write that finds none takes none', async () => {
+    const storage = new LossyStorage();
+    await storage.makeFolder('/out/deep');
+    const folder = storage.openFolder('/out/deep');
+    storage.freeSpaceBytes = 1000;
+    const file = await folder.openFile('file', { create: true });
+    await file.write(0, Buffer.alloc(400));
+    await folder.replaceFile('state', Buffer.alloc(500));
+    expect(storage.freeSpaceBytes).toBe(100);
+    await expect(file.write(0, Buffer.alloc(101))).rejects.toMatchObject({ code: 'TargetFull' });
+    await expect(folder.replaceFile('state', Buffer.alloc(200))).rejects.toMatchObject({ code: 'TargetFull' });
+    expect([storage.freeSpaceBytes, await folder.listFiles()]).toEqual([100, ['file', 'state']]);
+    await folder.replaceFile('state', Buffer.alloc(20));
+    expect(storage.freeSpaceBytes).toBe(580);
+    await folder.removeFile('file');
+    expect(storage.freeSpaceBytes).toBe(980);
+    await storage.removeFolder('/out');
+    expect(storage.freeSpaceBytes).toBe(1000);
+  });
 });

@@ -43,7 +43,8 @@ export class MemoryMachineTarget implements MachineTarget {
       read: async (offset, into) => void into.set(bytes.subarray(offset, offset + into.length)),
       flush: async () => {},
       finish: async () => this.onFinish(bytes),
-      openWritten: () => openRaw({ main: new MemoryImageFile(bytes), open: () => Promise.reject(new Error('one file')) }),
+      openWritten: () =>
+        openRaw({ main: new MemoryImageFile(bytes), open: () => Promise.reject(new Error('one file')) }),
       allocatedBytes: async () => bytes.length,
       [Symbol.asyncDispose]: async () => {},
     };

@@ -24,7 +24,7 @@ const CHECKPOINT_MS = 5_000;
 const CHECKPOINT_REMOTE_BYTES = 12 * 1024 * 1024;
 const CHECKPOINT_LOCAL_BYTES = 32 * 1024 * 1024;
 /** Where storage takes long to flush, the copy runs ahead of its checkpoint by this at most. */
-const AHEAD_REMOTE_BYTES = 24 * 1024 * 1024;
+const AHEAD_REMOTE_BYTES = 12 * 1024 * 1024;
 const AHEAD_LOCAL_BYTES = 512 * 1024 * 1024;
 
 /**

@@ -13,12 +13,12 @@ import type { TargetUrl } from '../target-url.ts';
  */
 export async function findFinishedImport(
   plan: ImportPlan,
-  { dir }: TargetUrl,
+  { dir, device }: TargetUrl,
   services: Pick<Services, 'readTextFile'>,
 ): Promise<FinishedImport | undefined> {
   const blockers = plan.findings.filter(isBlocker);
   if (blockers.length === 0 || blockers.some(({ code }) => code !== 'TargetExists')) return undefined;
-  const location = join(dir.folder, plan.targetName);
+  const location = device === undefined ? join(dir.folder, plan.targetName) : device.stateFolder;
   const report = await readReport(join(location, 'report.json'), services);
   const isSame = report?.source === plan.source && report.machine.id === plan.machine.id;
   return isSame ? { machine: plan.machine.name, location } : undefined;

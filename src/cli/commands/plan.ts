@@ -9,9 +9,12 @@ import { planShape } from '../render/shapes.ts';
 import { openSource, outputFlag, sourceFlags, sourcePositional } from '../shared-flags.ts';
 import { parseTargetUrl } from '../target-url.ts';
 
+/** For source and target together: as long as somebody waits for an answer without wondering. */
+const MEASURE_MS = 5_000;
+
 export const planCommand = defineCommand({
   name: 'plan',
-  help: 'Show what importing a machine would do: what is kept, changed and dropped, what stands in the way. Changes nothing.',
+  help: 'Show what importing a machine would do: what is kept, changed and dropped, what stands in the way, how long it takes. Changes nothing.',
   positionals: [
     sourcePositional,
     { name: 'machine', help: 'Name or id of the machine; needed when there are several', isOptional: true },
@@ -40,7 +43,12 @@ export const planCommand = defineCommand({
     const targetUrl = flags.to === undefined ? undefined : parseTargetUrl(flags.to);
     await using source = await openSource(call, location);
     await using target = targetUrl === undefined ? undefined : await services.openTarget(targetUrl);
-    const plan = await services.planImport(source, target, { machine, ...mapping, wantsEstimate: true, signal });
+    const plan = await services.planImport(source, target, {
+      machine,
+      ...mapping,
+      measure: { maxMs: MEASURE_MS },
+      signal,
+    });
     io.print(renderData(planShape(plan), flags.output, () => renderPlan(plan, io)));
     for (const network of findUnusedNetworks(flags.network, [plan]))
       io.note(`note: no card is on the network "${printable(network)}" that --network names`);

@@ -1,9 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { ImportOutcome } from '../../app/import-parts.ts';
 import type { DiskReport, ImportReport } from '../../app/import-report.ts';
-import type { DiskVerification } from '../../app/verify-report.ts';
 import { noPaint } from '../io.ts';
-import { renderOutcomes, renderVerification } from './outcome.ts';
+import { renderOutcomes } from './outcome.ts';
 
 const MIB = 1024 ** 2;
 const io = { paint: noPaint, columns: 100 };
@@ -59,37 +58,15 @@ describe('renderOutcomes', () => {
     expect(renderOutcomes(machines, io)).toMatchSnapshot();
   });
 
+  test('a prediction stands beside what it took', () => {
+    const rates = { read: 1, decode: 2, hash: 3, write: 4, readBack: 5 };
+    const estimate = { ms: 50_000, copyMs: 40_000, verifyMs: 10_000, limitedBy: 'write' as const, rates };
+    expect(renderOutcomes([outcome('web01', [disk], { estimate })], io)).toContain(
+      '  predicted 50 s, limited by the target; took 1 min 00 s\n',
+    );
+  });
+
   test('none is nothing', () => {
     expect(renderOutcomes([], io)).toBe('');
-  });
-});
-
-describe('renderVerification', () => {
-  test('names the ranges that differ and why a disk was not looked at', () => {
-    const results: DiskVerification[] = [
-      { file: 'disk-0.qcow2', status: 'identical', differences: [] },
-      {
-        file: 'disk-1.qcow2',
-        status: 'different',
-        differences: [
-          { offset: 0, length: 16 * MIB },
-          { offset: 64 * MIB, length: 512 },
-        ],
-      },
-      {
-        file: 'disk-2.qcow2',
-        status: 'unverifiable',
-        differences: [],
-        reason: 'SourceNotFound: no such\u001b[2J file',
-      },
-    ];
-    expect(renderVerification(results, io)).toMatchSnapshot();
-  });
-
-  test('of a thousand ranges the first are named', () => {
-    const differences = Array.from({ length: 1000 }, (_, index) => ({ offset: index * 2 * MIB, length: MIB }));
-    const lines = renderVerification([{ file: 'd', status: 'different', differences }], io).split('\n');
-    expect(lines).toHaveLength(22);
-    expect(lines.at(-1)).toBe('  and 980 more ranges');
   });
 });

@@ -1,12 +1,11 @@
+import { comparePrediction } from '../../app/compare-prediction.ts';
 import type { ImportOutcome } from '../../app/import-parts.ts';
 import type { DiskReport } from '../../app/import-report.ts';
-import type { DiskVerification } from '../../app/verify-report.ts';
 import { formatBytes, formatDuration } from '../../lib/format-units.ts';
 import type { Io } from '../io.ts';
 import { printable } from '../printable.ts';
 import { renderTable } from './table.ts';
 
-const MAX_RANGES = 20;
 /** Below this a time says nothing and a speed lies. */
 const SHORTEST_MS = 100;
 
@@ -30,6 +29,7 @@ export function renderOutcomes(outcomes: readonly ImportOutcome[], io: Pick<Io, 
 function renderOutcome({ location, report }: ImportOutcome, { paint, columns }: Pick<Io, 'paint' | 'columns'>): string {
   const verdict =
     report.verify === 'none' ? paint.yellow('imported, not verified') : paint.green('imported and verified');
+  const prediction = comparePrediction(report);
   return [
     `${paint.bold(printable(report.machine.name))}: ${verdict}`,
     `  in ${printable(location)}`,
@@ -37,6 +37,7 @@ function renderOutcome({ location, report }: ImportOutcome, { paint, columns }: 
       report.disks.map((disk) => [disk.file, describeDisk(disk)]),
       { columns, indent: 2 },
     ),
+    ...(prediction === undefined ? [] : [`  ${prediction}`]),
   ].join('\n');
 }
 
@@ -49,32 +50,4 @@ function describeDisk(disk: DiskReport): string {
   if (disk.storedDigests.some(({ expected }) => expected !== undefined)) facts.push('as its manifest says');
   if (disk.resumes > 0) facts.push(`continued ${disk.resumes === 1 ? 'once' : `${disk.resumes} times`}`);
   return facts.join(', ');
-}
-
-/** What a comparison found, for people. */
-export function renderVerification(
-  results: readonly DiskVerification[],
-  { paint, columns }: Pick<Io, 'paint' | 'columns'>,
-): string {
-  const marks = {
-    identical: paint.green('identical'),
-    different: paint.red('different'),
-    unverifiable: paint.yellow('not verified'),
-  };
-  return results
-    .flatMap((result) => {
-      const details = describeVerification(result).map((line) => [line]);
-      const head = `${marks[result.status]}  ${printable(result.file)}`;
-      return details.length === 0 ? [head] : [head, renderTable(details, { columns, indent: 2 })];
-    })
-    .join('\n');
-}
-
-function describeVerification({ status, differences, reason }: DiskVerification): string[] {
-  if (status === 'unverifiable') return [reason ?? 'it could not be looked at'];
-  const ranges = differences.slice(0, MAX_RANGES).map(({ offset, length }) => {
-    return `bytes ${offset} to ${offset + length - 1} (${formatBytes(length)} at ${formatBytes(offset)})`;
-  });
-  const more = differences.length > ranges.length ? [`and ${differences.length - ranges.length} more ranges`] : [];
-  return [...(reason === undefined ? [] : [reason]), ...ranges, ...more];
 }

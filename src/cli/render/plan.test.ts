@@ -8,6 +8,7 @@ import { renderPlan } from './plan.ts';
 import { planShape } from './shapes.ts';
 import { textWidth } from './text-width.ts';
 
+const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
 
 function planOf(machine: Machine, properties: Partial<ImportPlan> = {}): ImportPlan {
@@ -62,6 +63,32 @@ describe('renderPlan', () => {
     expect(text).toContain('Space needed: unknown until the disks are read, at most 280 GiB');
   });
 
+  test.each([80, 120])('how long it takes, what limits it and why, in %i columns', (columns) => {
+    const rates = { read: 80 * MIB, decode: 1900 * MIB, hash: 3000 * MIB, write: 480 * MIB, readBack: 500 * MIB };
+    const estimate = { ms: 100_000, copyMs: 80_000, verifyMs: 20_000, limitedBy: 'read' as const, rates };
+    const lines = renderPlan(planOf(linuxBiosMachine, { estimate }), { paint: noPaint, columns }).split('\n');
+    const at = lines.findIndex((line) => line.includes('Time needed'));
+    expect(lines.slice(at, at + 4)).toMatchSnapshot();
+    expect(Math.max(...lines.map(textWidth))).toBeLessThanOrEqual(columns);
+  });
+
+  test.each([
+    [undefined, 'no target was named'],
+    ['device:/dev/sdx', 'the target could not be measured'],
+  ])('a target that was not measured (%s) is not invented', (target, told) => {
+    const rates = { read: 80 * MIB, decode: 1900 * MIB, hash: 3000 * MIB };
+    const estimate = { ms: 100_000, copyMs: 80_000, verifyMs: 20_000, limitedBy: 'decode' as const, rates };
+    const text = renderPlan(planOf(linuxBiosMachine, { estimate, target }), { paint: noPaint, columns: 200 });
+    expect(text).toContain(
+      `Limited by unpacking: the source gives 80 MiB/s as stored, unpacking does 1.9 GiB/s, ${told}`,
+    );
+  });
+
+  test('why there is no estimate', () => {
+    const plan = planOf(linuxBiosMachine, { notEstimated: 'nothing came' });
+    expect(renderPlan(plan, { paint: noPaint, columns: 80 })).toContain('  Time needed: unknown; nothing came\n');
+  });
+
   test('names from the source cannot drive the terminal', () => {
     const hostile = '\u001b[2J\u202e\n';
     const machine: Machine = {
@@ -93,6 +120,8 @@ test('the shape of a plan, for scripts', () => {
     'dataBytes',
     'virtualSizeBytes',
     'estimatedMs',
+    'estimate',
+    'notEstimated',
     'hardware',
     'fidelity',
     'findings',

@@ -1,3 +1,4 @@
+import { SIDE_NAMES } from '../../app/compare-prediction.ts';
 import type { FidelityRow, ImportPlan } from '../../app/import-plan.ts';
 import { formatBytes, formatDuration } from '../../lib/format-units.ts';
 import type { Io } from '../io.ts';
@@ -35,7 +36,7 @@ export function renderPlan(plan: ImportPlan, io: Pick<Io, 'paint' | 'columns'>):
       }),
     ),
     `  Space needed: ${need}`,
-    ...timeLines(plan),
+    ...timeLines(plan, columns),
     ...section(`Kept (${kept.length})`, renderTable(kept.map(fidelityCells), { columns, indent: 2 })),
     ...section(
       `Kept as annotations (${noted.length})`,
@@ -71,12 +72,26 @@ function fidelityCells({ property, source, target, outcome }: FidelityRow): stri
   return [property, outcome === 'dropped' || source === target ? value : `${value} -> ${shorten(target)}`];
 }
 
-function timeLines({ estimatedMs, dataBytes }: ImportPlan): string[] {
-  if (estimatedMs === undefined || dataBytes === undefined || estimatedMs === 0) return [];
-  const speed = `${formatBytes((dataBytes / estimatedMs) * 1000)}/s`;
+/** How long, what it waits for, and how fast each side is. */
+function timeLines({ estimate, notEstimated, target }: ImportPlan, columns: number): string[] {
+  if (notEstimated !== undefined)
+    return wrapText(`Time needed: unknown; ${printable(notEstimated)}`, columns - 2).map(indented);
+  if (estimate === undefined) return [];
+  const { ms, copyMs, verifyMs, limitedBy, rates } = estimate;
+  const perSecond = (rate: number) => `${formatBytes(rate)}/s`;
+  const unmeasured = target === undefined ? 'no target was named' : 'the target could not be measured';
+  const write = rates.write === undefined ? unmeasured : `the target takes ${perSecond(rates.write)}`;
+  const sides = `the source gives ${perSecond(rates.read)} as stored, unpacking does ${perSecond(rates.decode)}, ${write}`;
   return [
-    `  Time to copy: about ${formatDuration(estimatedMs)}, if the target keeps up with the ${speed} that the source gives`,
-  ];
+    `Time needed: about ${formatDuration(ms)} (${formatDuration(copyMs)} to copy, ${formatDuration(verifyMs)} to verify)`,
+    `Limited by ${SIDE_NAMES[limitedBy]}: ${sides}`,
+  ]
+    .flatMap((line) => wrapText(line, columns - 2))
+    .map(indented);
+}
+
+function indented(line: string): string {
+  return `  ${line}`;
 }
 
 function diskRow({ disk, format, virtualSizeBytes, allocation }: ImportPlan['disks'][number]): string[] {

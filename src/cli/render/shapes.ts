@@ -1,3 +1,4 @@
+import type { BenchResult } from '../../app/bench-transfer.ts';
 import type { ImportOutcome } from '../../app/import-parts.ts';
 import type { ImportPlan } from '../../app/import-plan.ts';
 import type { InspectedMachine } from '../../app/inspect-source.ts';
@@ -21,8 +22,7 @@ export function inspectionShape(machines: readonly InspectedMachine[]): object {
 
 /** The machine itself is what `inspect` shows. */
 export function planShape(plan: ImportPlan): object {
-  const { source, target, machine, targetName, mapped, disks, dataBytes, virtualSizeBytes, estimatedMs, findings } =
-    plan;
+  const { source, target, machine, targetName, mapped, disks, dataBytes, virtualSizeBytes, findings } = plan;
   return {
     source,
     target,
@@ -39,7 +39,9 @@ export function planShape(plan: ImportPlan): object {
     })),
     dataBytes,
     virtualSizeBytes,
-    estimatedMs,
+    estimatedMs: plan.estimate?.ms,
+    estimate: plan.estimate,
+    notEstimated: plan.notEstimated,
     hardware: mapped.hardware,
     fidelity: mapped.fidelity,
     findings: findings.map(findingShape),
@@ -55,8 +57,32 @@ export function importsShape(outcomes: readonly ImportOutcome[], finishedBefore:
   return { imports: outcomes.map(({ location, report }) => ({ location, report })), finishedBefore };
 }
 
+/** Bytes per second as a number of their own; what was measured beside it. */
+export function benchShape({ rates, targetRates, ...result }: BenchResult): object {
+  const measured = (each: Measurement) => ({ bytesPerSecond: Math.round(bytesPerSecond(each)), ...each });
+  const { read, decode, hash, lanes, expansion } = rates;
+  return {
+    ...result,
+    copyBytesPerSecond: Math.round(result.copyBytesPerSecond),
+    rates: {
+      read: measured(read),
+      decode: measured(decode),
+      hash: measured(hash),
+      ...(targetRates && { write: measured(targetRates.write), readBack: measured(targetRates.readBack) }),
+    },
+    lanes,
+    expansion,
+  };
+}
+
 export function verificationShape(disks: readonly DiskVerification[]): object {
   return { disks };
+}
+
+type Measurement = BenchResult['rates']['read'];
+
+function bytesPerSecond({ bytes, ms }: Measurement): number {
+  return (bytes / ms) * 1000;
 }
 
 function findingShape(finding: Finding): object {

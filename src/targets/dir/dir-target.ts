@@ -7,6 +7,7 @@ import type { MachineTarget, Target, TargetNeed } from '../../ports/target.ts';
 import { DirMachine } from './dir-machine.ts';
 import { nodeStorage } from './node-storage.ts';
 import { removePartial } from './remove-partial.ts';
+import { openWriteProbe } from './write-probe.ts';
 
 export interface DirTargetOptions {
   readonly folder: string;
@@ -73,6 +74,8 @@ export async function openDirTarget(options: DirTargetOptions): Promise<Target> 
         throw error;
       }
     },
+
+    openProbe: (probe) => openWriteProbe(storage, folder, probe),
 
     [Symbol.asyncDispose]: async () => {},
   };
