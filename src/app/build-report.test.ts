@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { mapMachine } from '../domain/hardware-mapping.ts';
+import { FairSlots } from '../lib/fair-slots.ts';
 import type { Target } from '../ports/target.ts';
 import { FakeClock } from '../testing/fake-clock.ts';
 import { linuxBiosMachine, someOptions } from '../testing/kubevirt/sample-machines.ts';
@@ -16,7 +17,7 @@ function reportWith(predicted: Estimate | undefined) {
   const clock = new FakeClock();
   const mapped = mapMachine(linuxBiosMachine, someOptions());
   return buildReport({
-    parts: { dataPlane: {} as never, clock, airliftVersion: '1.2.3' },
+    parts: { dataPlane: {} as never, clock, diskSlots: new FairSlots(1), airliftVersion: '1.2.3' },
     plan: {
       source: 'a.ova',
       target: 'dir:/out',

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Finding } from '../domain/finding.ts';
 import type { Disk, Machine } from '../domain/machine.ts';
 import { type ProblemCode, ProblemError } from '../domain/problems.ts';
+import { FairSlots } from '../lib/fair-slots.ts';
 import type { ExpectedDigest } from '../ports/image-file.ts';
 import type { Source } from '../ports/source.ts';
 import type { Target } from '../ports/target.ts';
@@ -36,6 +37,11 @@ interface World {
   readonly failWith?: ProblemCode;
   readonly lateDigests?: readonly ExpectedDigest[];
   readonly storedDigests?: DiskResult['storedDigests'];
+  readonly isStreamed?: boolean;
+  /** Disks that may be under way at once. */
+  readonly places?: number;
+  /** What happens while a disk is transferred. */
+  readonly meanwhile?: (index: number, signal: AbortSignal | undefined) => Promise<void>;
 }
 
 /** One import with everything around it faked; what was asked of whom is recorded. */
@@ -43,11 +49,12 @@ async function run(world: World, options: Partial<ImportMachineOptions> = {}) {
   const { machine = linuxBiosMachine, findings = [] } = world;
   const place = new MemoryMachineTarget();
   const opened: string[] = [];
-  const seen = { opened, claims: 0, transfers: [] as { index: number; format: string }[] };
+  const transfers: { index: number; format: string }[] = [];
+  const seen = { opened, claims: 0, transfers, underWay: 0, mostUnderWay: 0 };
   const source: Source = {
     kind: 'ova',
     location: 'app.ova',
-    isStreamed: false,
+    isStreamed: world.isStreamed ?? false,
     async *listMachines() {},
     inspect: async () => machine,
     async *preflight() {
@@ -74,7 +81,11 @@ async function run(world: World, options: Partial<ImportMachineOptions> = {}) {
   const dataPlane: DataPlane = {
     measureSource: async () => undefined,
     compareDisk: async () => [],
-    transferDisk: async (reader, { index, onProgress }) => {
+    transferDisk: async (reader, { index, onProgress, signal }) => {
+      seen.underWay += 1;
+      seen.mostUnderWay = Math.max(seen.mostUnderWay, seen.underWay);
+      await world.meanwhile?.(index, signal);
+      seen.underWay -= 1;
       seen.transfers.push({ index, format: reader.format });
       onProgress?.({ phase: 'copy', doneBytes: 10, totalBytes: 1000 });
       if (world.failWith !== undefined) throw new ProblemError(world.failWith, 'it went wrong');
@@ -83,7 +94,12 @@ async function run(world: World, options: Partial<ImportMachineOptions> = {}) {
   };
   const plan = await planImport(source, target, { mapping: { networks: new Map() } });
   opened.length = 0;
-  const parts = { dataPlane, clock: new FakeClock(), airliftVersion: '0.1.0' };
+  const parts = {
+    dataPlane,
+    clock: new FakeClock(),
+    airliftVersion: '0.1.0',
+    diskSlots: new FairSlots(world.places ?? 8),
+  };
   const outcome = await importMachine(parts, source, target, plan, { verify: 'readback', ...options }).catch(
     (error: unknown) => error,
   );
@@ -150,14 +166,15 @@ describe('importMachine', () => {
     const { fileName: _none, ...empty } = machine.disks[1] as Disk;
     const { seen } = await run({ machine: { ...machine, disks: [machine.disks[0] as Disk, empty] } });
     expect(seen.opened).toEqual(['d0']);
-    expect(seen.transfers).toEqual([
+    expect(seen.transfers.toSorted((a, b) => a.index - b.index)).toEqual([
       { index: 0, format: 'synthetic' },
       { index: 1, format: 'empty' },
     ]);
   });
 
   test('disks are read in the order in which the source passes them and reported in their own', async () => {
-    const { seen, outcome } = await run({ machine: withDisks({ readingOrder: 5 }, { readingOrder: 1 }) });
+    const machine = withDisks({ readingOrder: 5 }, { readingOrder: 1 });
+    const { seen, outcome } = await run({ machine, isStreamed: true });
     expect(seen.opened).toEqual(['d1', 'd0']);
     expect(outcome).toMatchObject({ report: { disks: [{ id: 'd0' }, { id: 'd1' }] } });
   });
@@ -200,5 +217,47 @@ describe('a manifest that comes after the disks', () => {
   test('one that mentions nothing leaves one digest for the record', async () => {
     const { outcome } = await run({ machine: withDisks({}), lateDigests: [], storedDigests: computed });
     expect(outcome).toMatchObject({ report: { disks: [{ storedDigests: [{ algorithm: 'sha256', actual: '22' }] }] } });
+  });
+});
+
+describe('several disks', () => {
+  const machine = withDisks({}, {}, {});
+  const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+  test('are transferred at once, as far as there are places', async () => {
+    expect((await run({ machine, meanwhile: turn })).seen.mostUnderWay).toBe(3);
+    expect((await run({ machine, meanwhile: turn, places: 2 })).seen.mostUnderWay).toBe(2);
+  });
+
+  test('of a source that is read in one pass come one after the other', async () => {
+    const { seen } = await run({ machine, meanwhile: turn, isStreamed: true });
+    expect(seen.mostUnderWay).toBe(1);
+    expect(seen.transfers.map(({ index }) => index)).toEqual([0, 1, 2]);
+  });
+
+  test('when one fails the others are stopped and awaited, and its failure is the one told', async () => {
+    let stopped = 0;
+    const meanwhile = async (index: number, signal: AbortSignal | undefined) => {
+      await turn();
+      if (index === 1) throw new ProblemError('SourceUnreachable', 'no route to host');
+      while (signal?.aborted === false) await turn();
+      // Cleaning up takes its time.
+      for (let count = 0; count < 5; count += 1) await turn();
+      stopped += 1;
+      signal?.throwIfAborted();
+    };
+    const { outcome, place } = await run({ machine, meanwhile });
+    expect(outcome).toMatchObject({ code: 'SourceUnreachable', message: 'no route to host' });
+    expect(stopped).toBe(2);
+    expect(place.isDiscarded).toBe(false);
+  });
+
+  test('the report has them in the order of the machine, whichever was done first', async () => {
+    const meanwhile = async (index: number) => {
+      for (let count = 0; count < 3 - index; count += 1) await turn();
+    };
+    const { outcome, seen } = await run({ machine, meanwhile });
+    expect(seen.transfers.map(({ index }) => index)).toEqual([2, 1, 0]);
+    expect(outcome).toMatchObject({ report: { disks: [{ id: 'd0' }, { id: 'd1' }, { id: 'd2' }] } });
   });
 });

@@ -73,25 +73,66 @@ async function transferDisks(
       dataBytes: allocation.kind === 'unknown' ? undefined : allocation.bytes,
     })),
   );
-  const done: TransferredDisk[] = [];
-  for (const planned of inReadingOrder(plan.disks)) {
-    await using reader = await openDisk(source, plan, planned, options);
+  const transfer = async (planned: PlannedDisk, { signal }: CallOptions): Promise<TransferredDisk> => {
+    await using reader = await openDisk(source, plan, planned, { signal });
     const result = await parts.dataPlane.transferDisk(reader, {
       target: place,
       index: planned.index,
       verify: options.verify,
-      signal: options.signal,
+      signal,
+      rateLimiter: options.rateLimiter,
       hashesUnlisted: source.lateDigests !== undefined,
       onProgress: (progress) => options.onProgress?.(tracker.update(planned.index, progress)),
       onRemark: options.onRemark,
     });
-    done.push({ planned, result, allocatedBytes: await place.allocatedBytes(planned.index) });
-  }
+    return { planned, result, allocatedBytes: await place.allocatedBytes(planned.index) };
+  };
+  const done = source.isStreamed
+    ? await inTurn(plan.disks, (planned) =>
+        parts.diskSlots.run(plan.targetName, () => transfer(planned, options), options),
+      )
+    : await atOnce(plan.disks, options.signal, (planned, call) =>
+        parts.diskSlots.run(plan.targetName, () => transfer(planned, call), call),
+      );
   const checked = await checkLateDigests(source, plan, done, options);
   return checked.toSorted((a, b) => a.planned.index - b.planned.index);
 }
 
 /** A streamed source goes past each disk once, in the order of the archive, which the source's list of disks need not have. */
+async function inTurn(
+  disks: readonly PlannedDisk[],
+  transfer: (disk: PlannedDisk) => Promise<TransferredDisk>,
+): Promise<TransferredDisk[]> {
+  const done: TransferredDisk[] = [];
+  for (const disk of inReadingOrder(disks)) done.push(await transfer(disk));
+  return done;
+}
+
+/** All disks as soon as there is a place for each. The first failure stops the others, which are awaited: what they throw is only its consequence. */
+async function atOnce(
+  disks: readonly PlannedDisk[],
+  signal: AbortSignal | undefined,
+  transfer: (disk: PlannedDisk, options: CallOptions) => Promise<TransferredDisk>,
+): Promise<TransferredDisk[]> {
+  const stop = new AbortController();
+  const call = { signal: signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]) };
+  let failure: { readonly error: unknown } | undefined;
+  const done = await Promise.all(
+    disks.map(async (disk) => {
+      try {
+        return await transfer(disk, call);
+      } catch (error) {
+        failure ??= { error };
+        // Stopped as by the user: what is done of the other disks is kept in their checkpoints.
+        stop.abort(new ProblemError('Interrupted', 'another disk of the machine failed', { cause: error }));
+        return undefined;
+      }
+    }),
+  );
+  if (failure !== undefined) throw failure.error;
+  return done.filter((each) => each !== undefined);
+}
+
 function inReadingOrder(disks: readonly PlannedDisk[]): PlannedDisk[] {
   return disks.toSorted((a, b) => (a.disk.readingOrder ?? a.index) - (b.disk.readingOrder ?? b.index));
 }

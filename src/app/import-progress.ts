@@ -74,7 +74,8 @@ export class ProgressTracker {
   readonly #copied: number[];
   readonly #totals: (number | undefined)[];
   #meter: RateMeter | undefined;
-  #diskMeter: { readonly key: string; readonly meter: RateMeter } | undefined;
+  /** By disk, of the phase it is in. */
+  readonly #diskMeters = new Map<number, { readonly phase: DiskProgress['phase']; readonly meter: RateMeter }>();
 
   constructor(clock: Clock, disks: readonly TrackedDisk[]) {
     this.#clock = clock;
@@ -98,7 +99,7 @@ export class ProgressTracker {
       this.#copied[index] = progress.doneBytes;
       if (progress.totalBytes !== undefined) this.#totals[index] = progress.totalBytes;
     }
-    const meter = this.#meterFor(`${index} ${progress.phase}`, progress.doneBytes);
+    const meter = this.#meterFor(index, progress);
     meter.update(progress.doneBytes);
     const isMoving = progress.phase === 'copy' || progress.phase === 'verify';
     this.#disks[index] = {
@@ -112,10 +113,7 @@ export class ProgressTracker {
 
   #overall(): Display {
     const doneBytes = this.#copied.reduce((sum, bytes) => sum + bytes, 0);
-    const totalBytes = this.#totals.reduce<number | undefined>(
-      (sum, bytes) => (sum === undefined || bytes === undefined ? undefined : sum + bytes),
-      0,
-    );
+    const totalBytes = sumUnlessUnknown(this.#totals);
     // Begins with the first news, so that what an earlier run copied does not count as speed.
     this.#meter ??= new RateMeter(this.#clock, doneBytes);
     this.#meter.update(doneBytes);
@@ -127,8 +125,38 @@ export class ProgressTracker {
     };
   }
 
-  #meterFor(key: string, startBytes: number): RateMeter {
-    if (this.#diskMeter?.key !== key) this.#diskMeter = { key, meter: new RateMeter(this.#clock, startBytes) };
-    return this.#diskMeter.meter;
+  #meterFor(index: number, { phase, doneBytes }: DiskProgress): RateMeter {
+    const kept = this.#diskMeters.get(index);
+    if (kept?.phase === phase) return kept.meter;
+    const meter = new RateMeter(this.#clock, doneBytes);
+    this.#diskMeters.set(index, { phase, meter });
+    return meter;
   }
+}
+
+/** Several machines as one display: their disks under the machine's name, and sums over all. */
+export function combineProgress(
+  machines: readonly { readonly name: string; readonly progress: ImportProgress }[],
+): ImportProgress {
+  const disks = machines.flatMap(({ name, progress }) =>
+    progress.disks.map((disk) => ({ ...disk, name: `${name}/${disk.name}` })),
+  );
+  const overalls = machines.map(({ progress }) => progress.overall);
+  const doneBytes = overalls.reduce((sum, each) => sum + each.doneBytes, 0);
+  const totalBytes = sumUnlessUnknown(overalls.map((each) => each.totalBytes));
+  const rates = overalls.flatMap((each) => each.bytesPerSecond ?? []);
+  const bytesPerSecond = rates.length === 0 ? undefined : rates.reduce((sum, each) => sum + each, 0);
+  const isKnown = totalBytes !== undefined && bytesPerSecond !== undefined && bytesPerSecond > 0;
+  const etaMs = isKnown ? (Math.max(0, totalBytes - doneBytes) / bytesPerSecond) * 1000 : undefined;
+  return {
+    disks: disks.map((disk, index) => ({ ...disk, index })),
+    overall: { doneBytes, totalBytes, bytesPerSecond, etaMs },
+  };
+}
+
+function sumUnlessUnknown(values: readonly (number | undefined)[]): number | undefined {
+  return values.reduce<number | undefined>(
+    (sum, each) => (sum === undefined || each === undefined ? undefined : sum + each),
+    0,
+  );
 }

@@ -13,6 +13,8 @@ export interface PlanOptions extends CallOptions {
   readonly machine?: string | undefined;
   /** Name on the target; derived from the machine's own name unless told. */
   readonly targetName?: string | undefined;
+  /** Space on the target that other machines of the same command will take. */
+  readonly promisedBytes?: number | undefined;
   readonly mapping: Omit<MappingOptions, 'targetName' | 'diskFormat'>;
   /** Measure how fast source and target are, to say how long it will take. */
   readonly measure?: (MeasureLimits & { readonly parts: MeasureParts }) | undefined;
@@ -45,7 +47,8 @@ export async function planImport(
   const virtualSizeBytes = disks.reduce((sum, disk) => sum + disk.virtualSizeBytes, 0);
   if (target !== undefined) {
     const diskSizesBytes = disks.map((disk) => disk.virtualSizeBytes);
-    const need = { machineName: targetName, dataBytes, virtualSizeBytes, diskSizesBytes };
+    const { promisedBytes } = options;
+    const need = { machineName: targetName, dataBytes, virtualSizeBytes, diskSizesBytes, promisedBytes };
     for await (const finding of target.preflight(need, { signal })) findings.push(finding);
   }
   const plan: ImportPlan = {

@@ -72,6 +72,7 @@ async function run(argv: readonly string[], world: World = {}) {
     [Symbol.asyncDispose]: async () => {},
   };
   const services: Services = {
+    limitTransfers: ({ lanes, connections }) => void seen.done.push(`limits ${lanes} ${connections}`),
     async openSource(location, options) {
       seen.done.push(`open ${location} as ${options.user ?? 'nobody'}:${options.password ?? ''}`);
       const error = world.openError?.(options);
@@ -91,9 +92,11 @@ async function run(argv: readonly string[], world: World = {}) {
       const machine = await source.inspect(options.machine);
       return planOf(machine, to, options.targetName, world.findingsOf?.(machine) ?? world.findings ?? []);
     },
-    async importMachine(_, __, plan, { verify, restart }) {
+    async importMachine(_, __, plan, { verify, restart, rateLimiter }) {
       const count = seen.done.filter((each) => each.startsWith('import')).length;
-      seen.done.push(`import ${plan.targetName} ${verify}${restart ? ' restart' : ''}`);
+      seen.done.push(
+        `import ${plan.targetName} ${verify}${restart ? ' restart' : ''}${rateLimiter === undefined ? '' : ' slowly'}`,
+      );
       const error = world.importErrors?.[count];
       if (error !== undefined) throw error;
       return outcomeOf(plan);
@@ -321,6 +324,27 @@ describe('import', () => {
   });
 });
 
+describe('limits of an import', () => {
+  test('rate, lanes and connections are handed on', async () => {
+    const limits = ['--max-rate', '150MB', '--lanes', '8', '--connections', '4'];
+    const { exitCode, done } = await run([...importArgs, ...limits]);
+    expect(exitCode).toBe(ExitCode.ok);
+    expect(done).toContain('limits 8 4');
+    expect(done.at(-1)).toBe('import web01 readback slowly');
+  });
+
+  test.each([
+    ['--max-rate', '150Mb', 'rates are in bytes'],
+    ['--lanes', '0', 'from 1 to 64'],
+    ['--lanes', 'x', 'from 1 to 64'],
+    ['--connections', '17', 'from 1 to 16'],
+  ])('%s %s is wrong usage', async (flag, value, what) => {
+    const { exitCode, err } = await run([...importArgs, flag, value]);
+    expect(exitCode).toBe(ExitCode.usage);
+    expect(err).toContain(what);
+  });
+});
+
 describe('import of several machines', () => {
   const machines = [web, database];
   const finishedDb = JSON.stringify(outcomeOf(planOf(database, undefined, 'db', [])).report);
@@ -357,6 +381,16 @@ describe('import of several machines', () => {
     expect(exitCode).toBe(ExitCode.problem);
     expect(JSON.parse(out).imports).toHaveLength(1);
     expect(err).toContain('airlift import app.ova --to dir:./out --all -o json');
+  });
+
+  test('when several fail, each is told with its remedy, and a difference found decides the exit code', async () => {
+    const importErrors = [
+      new ProblemError('VerificationFailed', 'disk-0.qcow2 differs in bytes 0 to 4194303'),
+      new ProblemError('TargetFull', '/srv has 3 MiB free; 10 GiB are needed'),
+    ];
+    const { exitCode, err } = await run([...importArgs, '--all'], { machines, importErrors });
+    expect(exitCode).toBe(ExitCode.different);
+    expect(err).toMatch(/web\nerror VerificationFailed[^]*db\nerror TargetFull/);
   });
 
   // The same command after an interruption used to be blocked by the machines that it had finished before.

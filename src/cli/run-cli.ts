@@ -12,6 +12,8 @@ import { versionCommand } from './commands/version.ts';
 import type { CommandDefinition } from './define-command.ts';
 import { ExitCode } from './exit-code.ts';
 import type { Io } from './io.ts';
+import { MachineFailures } from './machine-failures.ts';
+import { printable } from './printable.ts';
 import { renderBug, renderProblem, stackOf } from './render/problem.ts';
 import type { Services } from './services.ts';
 import { renderCommandLine } from './shell-words.ts';
@@ -96,13 +98,15 @@ function firstFailure(error: unknown): unknown {
 }
 
 /** Says what went wrong and what to do. */
-function answerError(error: unknown, { io, signal, programName = 'airlift' }: CliParts, run: Run): ExitCode {
+function answerError(error: unknown, parts: CliParts, run: Run): ExitCode {
+  const { io, signal, programName = 'airlift' } = parts;
   // Commander ends --help this way too, and has printed what there is to say.
   if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage;
   if (error instanceof UsageError) {
     io.complain(`error: ${error.message}\n${hintFor(run.definition?.name ?? '')}`);
     return ExitCode.usage;
   }
+  if (error instanceof MachineFailures) return answerFailures(error, parts, run);
   // An abort may surface as whatever the interrupted call makes of it.
   const first = firstFailure(error);
   const cause = signal.aborted && isProblem(signal.reason) && !isProblem(first) ? signal.reason : first;
@@ -118,6 +122,15 @@ function answerError(error: unknown, { io, signal, programName = 'airlift' }: Cl
   if (run.isDebug) io.complain(stackOf(cause).join('\n'));
   if (cause.code === 'Interrupted') return ExitCode.interrupted;
   return cause.code === 'VerificationFailed' ? ExitCode.different : ExitCode.problem;
+}
+
+/** Each machine's own answer; a difference found is worse than what can be tried again. */
+function answerFailures({ failures }: MachineFailures, parts: CliParts, run: Run): ExitCode {
+  const codes = failures.map(({ name, error }) => {
+    parts.io.complain(parts.io.paint.bold(printable(name)));
+    return answerError(error, parts, run);
+  });
+  return codes.includes(ExitCode.different) ? ExitCode.different : ExitCode.problem;
 }
 
 const NEEDS_RESTART = ['SourceChanged', 'PlanChanged', 'CheckpointUnusable'] as const;

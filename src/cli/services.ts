@@ -10,6 +10,8 @@ import type { TargetUrl } from './target-url.ts';
 
 /** What commands can do, handed in by main/. */
 export interface Services {
+  /** To be called before anything is transferred: how much of this machine and of a server may be used. */
+  limitTransfers(limits: TransferLimits): void;
   openSource(location: string, options: SourceOptions & CallOptions): Promise<OpenSource>;
   openTarget(target: TargetUrl): Promise<OpenTarget>;
   planImport(source: OpenSource, target: OpenTarget | undefined, options: PlanRequest): Promise<ImportPlan>;
@@ -30,6 +32,14 @@ export interface Services {
 
 /** `measure`: also measure source and target for that long, to say how long the import will take. */
 export type PlanRequest = Omit<PlanOptions, 'measure'> & { readonly measure?: MeasureLimits | undefined };
+
+/** Chosen by itself where it is not told. */
+export interface TransferLimits {
+  /** Threads that decode, hash and write. */
+  readonly lanes?: number | undefined;
+  /** Most connections to one server. */
+  readonly connections?: number | undefined;
+}
 
 /** How to reach and trust a source. Secrets are values here, already read from where they lie. */
 export interface SourceOptions {

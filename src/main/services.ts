@@ -6,6 +6,7 @@ import { planImport } from '../app/plan-import.ts';
 import { verifyReport } from '../app/verify-report.ts';
 import type { Services } from '../cli/services.ts';
 import { type ProblemCode, ProblemError } from '../domain/problems.ts';
+import { FairSlots } from '../lib/fair-slots.ts';
 import { libc } from '../lib/libc.ts';
 import { openOvaSource } from '../sources/ova/open-ova-source.ts';
 import { openDeviceTarget } from '../targets/device/device-target.ts';
@@ -18,13 +19,18 @@ import { airliftVersion } from './package-version.ts';
 import { systemClock } from './system-clock.ts';
 
 const clock = systemClock;
-const dataPlane = createDataPlane(clock);
+let dataPlane = createDataPlane(clock);
+/** Disks under way at once: with more of them each only gets slower. */
+const diskSlots = new FairSlots(8);
 
 /** Larger files are not certificates, passwords or reports. */
 const MAX_TEXT_BYTES = 64 * 1024 * 1024;
 
 /** Everything the command line can do, with the adapters of this product. */
 export const services: Services = {
+  limitTransfers: (limits) => {
+    dataPlane = createDataPlane(clock, limits);
+  },
   openSource: (location, options) => openOvaSource({ location, ...options, clock }),
   openTarget: ({ dir, device }) =>
     device === undefined ? openDirTarget(dir) : openDeviceTarget({ ...device, storage: nodeStorage }),
@@ -34,7 +40,7 @@ export const services: Services = {
       ...(measure && { measure: { ...measure, parts: { dataPlane, clock } } }),
     }),
   importMachine: (source, target, plan, options) =>
-    importMachine({ dataPlane, clock, airliftVersion }, source, target, plan, options),
+    importMachine({ dataPlane, clock, airliftVersion, diskSlots }, source, target, plan, options),
   benchTransfer: (source, target, options) => benchTransfer({ dataPlane, clock }, source, target, options),
   verifyReport: (path, options) =>
     verifyReport(

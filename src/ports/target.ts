@@ -24,6 +24,8 @@ export interface Target extends AsyncDisposable {
 }
 
 export interface TargetNeed {
+  /** Space that other machines of the same command will take there. */
+  readonly promisedBytes?: number | undefined;
   readonly machineName: string;
   /** Bytes that will be written at most; undefined when the source cannot tell before the transfer. */
   readonly dataBytes: number | undefined;

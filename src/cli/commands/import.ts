@@ -2,13 +2,19 @@ import type { ImportOutcome } from '../../app/import-parts.ts';
 import type { ImportPlan } from '../../app/import-plan.ts';
 import type { OpenSource, OpenTarget } from '../../app/platforms.ts';
 import { isBlocker } from '../../domain/finding.ts';
+import { isProblem } from '../../domain/problems.ts';
+import { FairSlots } from '../../lib/fair-slots.ts';
+import { RateLimiter } from '../../lib/rate-limiter.ts';
 import { type CommandCall, defineCommand } from '../define-command.ts';
 import { ExitCode } from '../exit-code.ts';
 import { waitForAnswer } from '../io.ts';
+import { MachineFailures } from '../machine-failures.ts';
 import { findUnusedNetworks, mappingFlags, readMapping } from '../mapping-flags.ts';
 import { printable } from '../printable.ts';
+import { parseRate } from '../rate.ts';
 import { renderData } from '../render/data.ts';
 import { renderFindings } from '../render/findings.ts';
+import { ImportsView } from '../render/imports-view.ts';
 import { renderOutcomes } from '../render/outcome.ts';
 import { ProgressView } from '../render/progress.ts';
 import { type FinishedImport, importsShape } from '../render/shapes.ts';
@@ -22,7 +28,7 @@ const flags = {
     type: 'text',
     placeholder: 'target',
     isRequired: true,
-    help: 'Where to: dir:<folder>[?format=qcow2|raw][&compression=zstd]',
+    help: 'Where to: dir:<folder>[?format=qcow2|raw][&compression=zstd], or device:<path>[,<path>]?state=<folder>',
   },
   all: { type: 'switch', help: 'Import every machine of the source' },
   verify: {
@@ -30,6 +36,21 @@ const flags = {
     of: ['readback', 'none'],
     default: 'readback',
     help: 'Read every byte back from the target and compare, or do not',
+  },
+  'max-rate': {
+    type: 'text',
+    placeholder: 'rate',
+    help: 'Read the source at most this fast, such as 150MB or 20MiB per second',
+  },
+  lanes: {
+    type: 'text',
+    placeholder: 'count',
+    help: 'Threads that unpack, hash and write, 1 to 64; chosen by itself unless given',
+  },
+  connections: {
+    type: 'text',
+    placeholder: 'count',
+    help: 'Most connections to the server of the source, 1 to 16; as many as pay unless given',
   },
   restart: { type: 'switch', help: 'Discard what an interrupted import left and begin again' },
   yes: { type: 'switch', short: 'y', help: 'Do not ask when there are warnings' },
@@ -73,6 +94,10 @@ export const importCommand = defineCommand({
     const [location = '', ...named] = positionals;
     const mapping = readMapping(call);
     const targetUrl = parseTargetUrl(call.flags.to);
+    const rateLimiter = readRateLimit(call);
+    const lanes = readCount('lanes', call.flags.lanes, 64);
+    const connections = readCount('connections', call.flags.connections, 16);
+    if (lanes !== undefined || connections !== undefined) services.limitTransfers({ lanes, connections });
     if (call.flags.all && named.length > 0) throw new UsageError('--all takes every machine; name none beside it');
     await using target = await services.openTarget(targetUrl);
     await using source = await openSource(call, location);
@@ -80,11 +105,14 @@ export const importCommand = defineCommand({
     const machines = call.flags.all ? await listMachines(source, call) : named.length === 0 ? [undefined] : named;
     if (machines.length > 1 && call.flags.name !== undefined)
       throw new UsageError('--name names one machine; there are several to import');
-    const measure = machines.length === 1 ? MEASURE : undefined;
+    const measure = machines.length === 1 && rateLimiter === undefined ? MEASURE : undefined;
     // All plans first: what is in the way of the last machine is told before the first one is copied.
     const plans: ImportPlan[] = [];
-    for (const machine of machines)
-      plans.push(await services.planImport(source, target, { machine, ...mapping, measure, signal: call.signal }));
+    for (const machine of machines) {
+      const promisedBytes = plans.reduce((sum, plan) => sum + (plan.dataBytes ?? plan.virtualSizeBytes), 0);
+      const options = { machine, ...mapping, measure, promisedBytes, signal: call.signal };
+      plans.push(await services.planImport(source, target, options));
+    }
     refuseSameNames(plans);
     for (const network of findUnusedNetworks(call.flags.network, plans))
       io.note(`note: no card is on the network "${printable(network)}" that --network names`);
@@ -92,7 +120,8 @@ export const importCommand = defineCommand({
     const finished = machines.length > 1 ? await findFinished(plans, targetUrl, call) : new Map();
     const open = plans.filter((plan) => !finished.has(plan));
     const refusal = await refusalOf(open, call);
-    return refusal ?? (await importAll({ source, target, plans: open, finishedBefore: [...finished.values()], call }));
+    const finishedBefore = [...finished.values()];
+    return refusal ?? (await importAll({ source, target, plans: open, finishedBefore, rateLimiter, call }));
   },
 });
 
@@ -149,47 +178,75 @@ async function refusalOf(plans: readonly ImportPlan[], { io, flags: given, signa
   return ExitCode.blocked;
 }
 
+function readRateLimit({ flags: given, clock }: Call): RateLimiter | undefined {
+  const rate = given['max-rate'];
+  return rate === undefined ? undefined : new RateLimiter({ bytesPerSecond: parseRate(rate), clock });
+}
+
+function readCount(flag: string, text: string | undefined, most: number): number | undefined {
+  if (text === undefined) return undefined;
+  const count = Number(text);
+  if (Number.isInteger(count) && count >= 1 && count <= most) return count;
+  throw new UsageError(`--${flag} takes a whole number from 1 to ${most}, not "${text}"`);
+}
+
 interface Work {
   readonly source: OpenSource;
   readonly target: OpenTarget;
   readonly plans: readonly ImportPlan[];
   readonly finishedBefore: readonly FinishedImport[];
+  readonly rateLimiter: RateLimiter | undefined;
   readonly call: Call;
 }
 
-/** One after the other. What was finished is printed also when a later one fails. */
-async function importAll({ source, target, plans, finishedBefore, call }: Work): Promise<ExitCode> {
-  const { io } = call;
-  const outcomes: ImportOutcome[] = [];
-  try {
-    for (const [index, plan] of plans.entries()) {
-      if (plans.length > 1) io.note(`${printable(plan.machine.name)} (${index + 1} of ${plans.length})`);
-      outcomes.push(await importOne(source, target, plan, call));
-    }
-  } finally {
-    if (outcomes.length > 0 || finishedBefore.length > 0) {
-      const text = () => renderOutcomes(outcomes, io);
-      io.print(renderData(importsShape(outcomes, finishedBefore), call.flags.output, text));
-    }
-  }
-  return ExitCode.ok;
-}
+/** Machines under way at once; their disks share the places there are for disks. */
+const MACHINES_AT_ONCE = 8;
 
-async function importOne(source: OpenSource, target: OpenTarget, plan: ImportPlan, call: Call): Promise<ImportOutcome> {
-  const { services, io, clock, signal } = call;
-  const view = new ProgressView(io, clock);
+/** Several at once, where the source is not read in one pass. A failure stops its own machine only. What was finished is printed also when others failed. */
+async function importAll(work: Work): Promise<ExitCode> {
+  const { source, plans, finishedBefore, call } = work;
+  const { io, clock, signal } = call;
+  const places = new FairSlots(source.isStreamed ? 1 : MACHINES_AT_ONCE);
+  const view = new ImportsView(new ProgressView(io, clock), plans.length);
   const announce = () => view.remark('stopping cleanly; press Ctrl-C again to stop at once');
   signal.addEventListener('abort', announce, { once: true });
+  let settled: PromiseSettledResult<ImportOutcome>[];
   try {
-    return await services.importMachine(source, target, plan, {
-      verify: call.flags.verify,
-      restart: call.flags.restart,
-      signal,
-      onProgress: (progress) => view.update(progress),
-      onRemark: (remark) => view.remark(remark),
-    });
+    settled = await Promise.allSettled(
+      plans.map((plan) => places.run('machines', () => importOne(work, plan, view), { signal })),
+    );
   } finally {
     signal.removeEventListener('abort', announce);
     view.end();
   }
+  const outcomes = settled.flatMap((each) => (each.status === 'fulfilled' ? each.value : []));
+  if (outcomes.length > 0 || finishedBefore.length > 0) {
+    const text = () => renderOutcomes(outcomes, io);
+    io.print(renderData(importsShape(outcomes, finishedBefore), call.flags.output, text));
+  }
+  throwFailures(plans, settled);
+  return ExitCode.ok;
+}
+
+async function importOne({ source, target, rateLimiter, call }: Work, plan: ImportPlan, view: ImportsView) {
+  const name = plan.machine.name;
+  return await call.services.importMachine(source, target, plan, {
+    verify: call.flags.verify,
+    restart: call.flags.restart,
+    signal: call.signal,
+    rateLimiter,
+    onProgress: (progress) => view.update(name, progress),
+    onRemark: (remark) => view.remark(remark, name),
+  });
+}
+
+function throwFailures(plans: readonly ImportPlan[], settled: readonly PromiseSettledResult<ImportOutcome>[]): void {
+  const failures = settled.flatMap((each, index) =>
+    each.status === 'rejected' ? [{ name: plans[index]?.machine.name ?? '', error: each.reason as unknown }] : [],
+  );
+  const [first] = failures;
+  if (first === undefined) return;
+  // An interruption is the same for all of them.
+  if (plans.length === 1 || isProblem(first.error, 'Interrupted')) throw first.error;
+  throw new MachineFailures(failures);
 }

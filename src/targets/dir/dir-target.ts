@@ -91,14 +91,20 @@ async function* findSpaceProblems(
   const held = await heldBytes(storage, partial);
   const has = `${await nearestExisting(storage, folder)} has ${formatBytes(free)} free${held === 0 ? '' : ` besides the ${formatBytes(held)} that an earlier run wrote`}`;
   if (need.dataBytes === undefined) {
-    if (free + held >= need.virtualSizeBytes) return;
+    if (free + held >= need.virtualSizeBytes + (need.promisedBytes ?? 0)) return;
     const message = `${has}; the disks may take up to ${formatBytes(need.virtualSizeBytes)}`;
     yield { severity: 'warning', code: 'TargetSpaceUncertain', message };
     return;
   }
+  const { promisedBytes = 0 } = need;
   const needed = Math.ceil(need.dataBytes * (1 + MARGIN_SHARE)) + MARGIN_BYTES;
-  if (free + held >= needed) return;
-  yield { severity: 'blocker', code: 'TargetFull', message: `${has}; the import needs ${formatBytes(needed)}` };
+  if (free + held >= needed + promisedBytes) return;
+  const others = promisedBytes === 0 ? '' : `, and the machines before it ${formatBytes(promisedBytes)}`;
+  yield {
+    severity: 'blocker',
+    code: 'TargetFull',
+    message: `${has}; the import needs ${formatBytes(needed)}${others}`,
+  };
 }
 
 async function nearestExisting(storage: Storage, path: string): Promise<string> {

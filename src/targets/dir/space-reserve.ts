@@ -12,13 +12,21 @@ const RESERVE_BYTES = 256 * 1024;
  */
 export class SpaceReserve {
   readonly #folder: StorageFolder;
+  #holding: Promise<void> | undefined;
 
   constructor(folder: StorageFolder) {
     this.#folder = folder;
   }
 
-  /** @throws ProblemError `TargetFull` when there is not even room for this */
+  /** Several disks may ask at once. @throws ProblemError `TargetFull` when there is not even room for this */
   async hold(): Promise<void> {
+    this.#holding ??= this.#hold().finally(() => {
+      this.#holding = undefined;
+    });
+    await this.#holding;
+  }
+
+  async #hold(): Promise<void> {
     await using file = await this.#folder.openFile(RESERVE_NAME, { create: true });
     if ((await file.sizeBytes()) === RESERVE_BYTES) return;
     // Random, so that a file system that compresses puts it aside too.
