@@ -42,11 +42,12 @@ export async function importMachine(
       plan.mapped,
       report.disks.map(({ file, virtualSizeBytes, format }) => ({ fileName: file, virtualSizeBytes, format })),
     );
-    await place.finish([
+    const documents = [
       { name: 'machine.yaml', text: manifest },
       { name: 'report.json', text: `${JSON.stringify(report, undefined, 2)}\n` },
       { name: 'report.md', text: renderReport(report) },
-    ]);
+    ];
+    await place.finish(documents, { onRemark: options.onRemark });
     return { location: place.location, report };
   } catch (error) {
     if (error instanceof ProblemError && error.problem.retry === 'never' && !isOneOf(KEEPS_PARTIAL, error.code)) {

@@ -390,7 +390,7 @@ describe('import of several machines', () => {
     ];
     const { exitCode, err } = await run([...importArgs, '--all'], { machines, importErrors });
     expect(exitCode).toBe(ExitCode.different);
-    expect(err).toMatch(/web\nerror VerificationFailed[^]*db\nerror TargetFull/);
+    expect(err).toMatch(/web\nerror VerificationFailed[\s\S]*db\nerror TargetFull/);
   });
 
   // The same command after an interruption used to be blocked by the machines that it had finished before.

@@ -54,10 +54,16 @@ export interface MachineTarget extends AsyncDisposable {
   /** Bounded state of a transfer (a checkpoint, under 64 KiB), replaced as a whole and durable when saved. */
   loadState(key: string): Promise<Uint8Array | undefined>;
   saveState(key: string, bytes: Uint8Array): Promise<void>;
-  /** Writes the documents, removes what only a transfer needs and gives the machine its final name. */
-  finish(documents: readonly TargetDocument[]): Promise<void>;
+  /**
+   * Writes the documents, gives the machine its final name and removes what only a transfer needs. What cannot be removed is a remark: the machine is there.
+   */
+  finish(documents: readonly TargetDocument[], options?: FinishOptions): Promise<void>;
   /** Removes everything this import made. */
   discard(): Promise<void>;
+}
+
+export interface FinishOptions {
+  readonly onRemark?: ((remark: string) => void) | undefined;
 }
 
 export interface TargetDocument {

@@ -208,6 +208,18 @@ describe('transferDisk', () => {
     });
   });
 
+  // What came after the change was among the leaves done; a source with its old identity back was continued from it and called verified.
+  test('a source that changed under the copy and changed back is copied from its start', async () => {
+    const target = new MemoryMachineTarget();
+    const changed = buildSyntheticDisk({ virtualSizeBytes: disk.content.length, seed: 2 });
+    const reader = syntheticReader(changed);
+    reader.contentNow = 'other';
+    await expect(transferDisk(parts, reader, options(target))).rejects.toMatchObject({ code: 'SourceChanged' });
+    const result = await transferDisk(parts, syntheticReader(disk), options(target));
+    expect(result.resumes).toBe(0);
+    expect(Buffer.compare(target.disks.get(0) ?? Buffer.alloc(0), disk.content)).toBe(0);
+  });
+
   test('a byte that flips between write and read-back is found and placed', async () => {
     const target = new MemoryMachineTarget();
     target.onFinish = (bytes) => bytes.writeUInt8((bytes.at(2 * LEAF_BYTES + 5) ?? 0) ^ 1, 2 * LEAF_BYTES + 5);

@@ -38,11 +38,27 @@ export async function transferDisk(
   reader: DiskReader,
   options: TransferOptions,
 ): Promise<DiskResult> {
-  const { target, index, verify, signal } = options;
+  const { target, index } = options;
   const earlier = await findEarlierRun(reader, options);
   if (earlier?.result !== undefined) return earlier.result;
   if (earlier === undefined) await target.discardDisk(index);
 
+  try {
+    return await copyDisk(parts, reader, options, earlier);
+  } catch (error) {
+    // What came after the change may be among the leaves done: a source that gets its old identity back must not be continued from it.
+    if (isProblem(error, 'SourceChanged')) await target.discardDisk(index);
+    throw error;
+  }
+}
+
+async function copyDisk(
+  parts: EngineParts,
+  reader: DiskReader,
+  options: TransferOptions,
+  earlier: Checkpoint | undefined,
+): Promise<DiskResult> {
+  const { target, index, verify, signal } = options;
   await using writer = await target.openDisk(index, reader.virtualSizeBytes);
   await using transfer = new DiskTransfer(parts, reader, writer, options, earlier);
   await transfer.copy();

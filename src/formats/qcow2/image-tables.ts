@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { ProblemError } from '../../domain/problems.ts';
 import type { StorageFile } from '../../ports/storage.ts';
 import { CLUSTER_BYTES, CLUSTERS_PER_TABLE, type ClusterMap, type Place, SECTORS_PER_CLUSTER } from './cluster-map.ts';
@@ -98,8 +99,27 @@ export async function writeTables(
   await out.flush();
   await image.truncate(plan.endCluster * CLUSTER_BYTES);
   await image.sync();
+  await refuseOtherTables(image, plan, out.digest());
   await image.write(0, encodeHeader({ virtualSizeBytes, plan, hasPacked }));
   await image.sync();
+}
+
+/** Reading a disk back goes through L1 and L2 tables and would never notice wrong refcounts, by which a guest that writes would overwrite its own data. */
+async function refuseOtherTables(image: StorageFile, plan: TablePlan, expected: string): Promise<void> {
+  const { l2Start, endCluster } = plan;
+  const actual = createHash('sha256');
+  const buffer = Buffer.alloc(WRITE_CLUSTERS * CLUSTER_BYTES);
+  for (let cluster = l2Start; cluster < endCluster; cluster += WRITE_CLUSTERS) {
+    const clusters = Math.min(WRITE_CLUSTERS, endCluster - cluster);
+    const part = buffer.subarray(0, clusters * CLUSTER_BYTES);
+    part.fill(0, await image.read(cluster * CLUSTER_BYTES, part));
+    actual.update(part);
+  }
+  if (actual.digest('hex') === expected) return;
+  throw new ProblemError(
+    'VerificationFailed',
+    `${image.name} does not hold the tables that were written, at bytes ${l2Start * CLUSTER_BYTES} to ${endCluster * CLUSTER_BYTES - 1}`,
+  );
 }
 
 function countUse(refcounts: Uint16Array, { position, packedSectors }: Place, end: number, name: string): void {
@@ -159,12 +179,13 @@ export function qcow2VirtualSize(virtualSizeBytes: number): number {
   return Math.ceil(virtualSizeBytes / 512) * 512;
 }
 
-/** Puts neighbouring clusters together into writes of 1 MiB. */
+/** Puts neighbouring clusters together into writes of 1 MiB, and hashes them in the order in which they come. */
 class ClusterRun {
   readonly #image: StorageFile;
   #start = 0;
   #parts: Buffer[] = [];
   #clusters = 0;
+  readonly #hash = createHash('sha256');
 
   constructor(image: StorageFile) {
     this.#image = image;
@@ -176,7 +197,12 @@ class ClusterRun {
       this.#start = cluster;
     }
     this.#parts.push(bytes);
+    this.#hash.update(bytes);
     this.#clusters += bytes.length / CLUSTER_BYTES;
+  }
+
+  digest(): string {
+    return this.#hash.digest('hex');
   }
 
   async flush(): Promise<void> {

@@ -96,7 +96,13 @@ export class ChunkedFile implements ImageFile {
       const inside = offset + filled - index * chunkBytes;
       await using part = await openPart(this.#options, index, options);
       if (!part.read) throw new TypeError(`${part.name} can only be read in order`);
-      const piece = await part.read(inside, Math.min(length - filled, chunkBytes - inside), options);
+      const wanted = Math.min(length - filled, chunkBytes - inside);
+      const piece = await part.read(inside, wanted, options);
+      // Asking again for what does not come would go on for ever.
+      if (piece.length !== wanted) {
+        const what = `${part.name} gave ${piece.length} bytes of ${wanted} at byte ${inside}`;
+        throw new ProblemError('DiskImageTruncated', what);
+      }
       bytes.set(piece, filled);
       filled += piece.length;
     }

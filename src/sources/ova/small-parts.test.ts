@@ -223,6 +223,25 @@ describe('a chunked file', () => {
     });
   });
 
+  // It used to ask for the rest for ever.
+  it('does not wait for bytes that a part does not give', async () => {
+    let isShort = false;
+    const openPart = async (index: number) => {
+      const part = new MemoryImageFile(partOf(index), { name: `part ${index}` });
+      const read = part.read;
+      return Object.assign(part, {
+        read: async (...call: Parameters<NonNullable<typeof read>>) =>
+          isShort ? new Uint8Array(0) : ((await read?.(...call)) ?? new Uint8Array(0)),
+      });
+    };
+    await using file = await ChunkedFile.open(optionsOf({ openPart }), {});
+    isShort = true;
+    await expect(file.read?.(29_990, 100)).rejects.toMatchObject({
+      code: 'DiskImageTruncated',
+      message: 'part 0 gave 0 bytes of 10 at byte 29990',
+    });
+  });
+
   it('is another one when any part changed', async () => {
     let changed = false;
     const openPart = async (index: number) => {

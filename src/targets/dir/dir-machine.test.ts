@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { ProblemError } from '../../domain/problems.ts';
 import { LossyStorage } from '../../testing/lossy-storage.ts';
 import { seededRandom } from '../../testing/random.ts';
 import { openDirTarget } from './dir-target.ts';
@@ -147,6 +148,21 @@ describe('DirMachine', () => {
     await expect(machine.finish(documents)).rejects.toMatchObject({ code: 'TargetExists' });
     expect(await list(storage, '/out/vm')).toEqual([]);
     expect(await machine.loadState('disk-0')).toBeDefined();
+  });
+
+  // It used to fail the import, whose command then could only find that the machine exists.
+  test('what cannot be removed after the machine has its name is a remark', async () => {
+    const storage = new LossyStorage();
+    await using target = await open(storage);
+    await using machine = await target.openMachine('vm');
+    await machine.saveState('disk-0', Buffer.from('done'));
+    storage.onOperation = (_, what) => {
+      if (what.startsWith('remove disk-0.state')) throw new ProblemError('TargetWriteFailed', 'EIO');
+    };
+    const remarks: string[] = [];
+    await machine.finish(documents, { onRemark: (remark) => remarks.push(remark) });
+    expect(remarks).toEqual([expect.stringContaining('/out/vm.partial is not needed any more')]);
+    expect(await list(storage, '/out/vm')).toEqual(['machine.yaml', 'report.json']);
   });
 
   test('discarding removes the folders made for it and no others', async () => {

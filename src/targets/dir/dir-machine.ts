@@ -1,10 +1,10 @@
 import { join } from 'node:path';
-import { ProblemError } from '../../domain/problems.ts';
+import { isProblem, ProblemError } from '../../domain/problems.ts';
 import { openQcow2Writer } from '../../formats/qcow2/qcow2-writer.ts';
 import { createRawWriter } from '../../formats/raw/raw-writer.ts';
 import type { DiskWriter } from '../../ports/disk-writer.ts';
 import type { Storage, StorageFolder } from '../../ports/storage.ts';
-import type { MachineTarget, TargetDocument } from '../../ports/target.ts';
+import type { FinishOptions, MachineTarget, TargetDocument } from '../../ports/target.ts';
 import { emptyPartial, removePartial } from './remove-partial.ts';
 import { SpaceReserve } from './space-reserve.ts';
 
@@ -112,14 +112,20 @@ export class DirMachine implements MachineTarget {
     this.#hasState = true;
   }
 
-  async finish(documents: readonly TargetDocument[]): Promise<void> {
+  async finish(documents: readonly TargetDocument[], { onRemark }: FinishOptions = {}): Promise<void> {
     const { storage, place } = this.#parts;
     await this.#reserve.release();
     // A document that a dying run was about to replace leaves its new text behind under another name.
     for (const name of await this.#machine.listFiles()) if (name.endsWith('.new')) await this.#machine.removeFile(name);
     for (const { name, text } of documents) await this.#machine.replaceFile(name, Buffer.from(text));
     await storage.moveFolder(this.#machinePath, place.final);
-    await this.#remove();
+    try {
+      await this.#remove();
+    } catch (error) {
+      // To fail now would send the user to run the same command again, which could only find that the machine exists.
+      if (!isProblem(error)) throw error;
+      onRemark?.(`${place.partial} is not needed any more and could not be removed: ${error.message}`);
+    }
   }
 
   async discard(): Promise<void> {
