@@ -1,125 +1,72 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { randomBytes, seededRandom } from '../src/testing/random.ts';
+import { layOutDisk } from './disk-layout.ts';
+import { makeTemporaryFolder } from './leftovers.ts';
+import { timeCommand } from './measure.ts';
 
-const MIB = 2 ** 20;
-const BLOCK_BYTES = 64 * 1024;
-/** Data that does not compress, as media and archives: every so many runs. */
-const RANDOM_EVERY = 7;
+/** Part of the cache's key; another one when the layout changes. */
+const LAYOUT = 'usr-2';
 
-export interface Corpus {
-  /** Sparse raw disk, the original. */
-  readonly raw: string;
-  readonly vmdk: string;
-  /** Not compressed. */
-  readonly qcow2: string;
+export interface DiskSpec {
   readonly virtualBytes: number;
   readonly dataBytes: number;
-  /** Disk bytes to stored bytes of the VMDK. */
-  readonly compression: number;
 }
 
-/**
- * A disk like one in use: the files of this machine's /usr in the order of their paths, in runs of 1 to 64 MiB with holes between, and every seventh run incompressible. Built once
- * into the user's cache, by qemu-img.
- */
-export async function buildCorpus(
-  options: { readonly virtualBytes: number; readonly dataBytes: number },
-  say: (line: string) => void,
-): Promise<Corpus> {
-  const { virtualBytes, dataBytes } = options;
-  const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
-  const folder = join(cache, 'airlift', 'bench', `disk-${virtualBytes}-${dataBytes}`);
-  const [raw, vmdk, qcow2] = ['raw', 'vmdk', 'qcow2'].map((suffix) => join(folder, `disk.${suffix}`)) as [
-    string,
-    string,
-    string,
-  ];
-  if (!existsSync(folder)) {
-    say(`building a disk of ${virtualBytes / 2 ** 30} GiB with ${Math.round(dataBytes / 1e6)} MB from /usr, once`);
-    const building = `${folder}.new`;
-    rmSync(building, { recursive: true, force: true });
-    mkdirSync(building, { recursive: true });
-    const newRaw = join(building, 'disk.raw');
-    await writeDisk(newRaw, virtualBytes, dataBytes);
-    for (const [format, ...more] of [['vmdk', '-o', 'subformat=streamOptimized'], ['qcow2']]) {
-      const to = join(building, `disk.${format}`);
-      execFileSync('qemu-img', ['convert', '-f', 'raw', '-O', format ?? '', ...more, newRaw, to]);
-    }
-    renameSync(building, folder);
+export type CorpusFormat = 'raw' | 'vmdk' | 'qcow2';
+
+const FLAGS: Readonly<Record<CorpusFormat, readonly string[]>> = {
+  raw: [],
+  vmdk: ['-o', 'subformat=streamOptimized'],
+  qcow2: [],
+};
+
+/** A disk and its images, kept in the user's cache and built when first asked for. */
+export class Corpus {
+  readonly spec: DiskSpec;
+  readonly #folder: string;
+  readonly #say: (line: string) => void;
+
+  constructor(spec: DiskSpec, say: (line: string) => void) {
+    const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
+    this.spec = spec;
+    this.#folder = join(cache, 'airlift', 'bench', `${LAYOUT}-${spec.virtualBytes}-${spec.dataBytes}`);
+    this.#say = say;
   }
-  const written = statSync(raw).blocks * 512;
-  return { raw, vmdk, qcow2, virtualBytes, dataBytes: written, compression: written / statSync(vmdk).size };
-}
 
-async function writeDisk(path: string, virtualBytes: number, dataBytes: number): Promise<void> {
-  await using file = await open(path, 'w');
-  await file.truncate(virtualBytes);
-  const layout = new RunLayout(virtualBytes, dataBytes);
-  while (layout.isOpen) {
-    let isAny = false;
-    for (const name of filesBelow('/usr')) {
-      isAny = true;
-      await writeFile(file, name, layout);
-      if (!layout.isOpen) break;
-    }
-    if (!isAny) throw new Error('/usr has no files to build a disk from');
+  /** Path of the disk as a sparse raw file, a streamOptimized VMDK or an uncompressed qcow2. */
+  async image(format: CorpusFormat): Promise<string> {
+    const path = join(this.#folder, `disk.${format}`);
+    if (existsSync(path)) return path;
+    const raw = format === 'raw' ? undefined : await this.image('raw');
+    mkdirSync(this.#folder, { recursive: true });
+    const { virtualBytes, dataBytes } = this.spec;
+    const size = `${virtualBytes / 2 ** 30} GiB with ${Math.round(dataBytes / 1e6)} MB of data`;
+    this.#say(`building once: ${size}, ${format} (in ${this.#folder})`);
+    // Beside its place and renamed: an interrupted build leaves nothing that looks like an image, and two builds do not meet.
+    const building = join(makeTemporaryFolder(this.#folder), `disk.${format}`);
+    if (raw === undefined) await writeRaw(building, this.spec);
+    else await timeCommand('qemu-img', ['convert', '-f', 'raw', '-O', format, ...FLAGS[format], raw, building]);
+    renameSync(building, path);
+    return path;
   }
-}
 
-async function writeFile(file: FileHandle, name: string, layout: RunLayout): Promise<void> {
-  const bytes = readFileSync(name);
-  for (let done = 0; done < bytes.length && layout.isOpen; ) {
-    const { offset, length, isRandom } = layout.take(bytes.length - done);
-    const part = isRandom ? randomBytes(seededRandom(offset), length) : bytes.subarray(done, done + length);
-    await file.write(part, 0, part.length, offset);
-    if (!isRandom) done += length;
+  /** Allocated bytes of the disk: what an import writes. */
+  async dataBytes(): Promise<number> {
+    return statSync(await this.image('raw')).blocks * 512;
+  }
+
+  /** Data bytes to one byte of VMDK. */
+  async compression(): Promise<number> {
+    return (await this.dataBytes()) / statSync(await this.image('vmdk')).size;
   }
 }
 
-/** Where the next bytes go: runs of data, each followed by a hole, spread over the whole disk. */
-class RunLayout {
-  readonly #dataBytes: number;
-  readonly #holeShare: number;
-  #written = 0;
-  #runs = 0;
-  #at = 0;
-  #runLeft = MIB;
-
-  constructor(virtualBytes: number, dataBytes: number) {
-    this.#dataBytes = dataBytes;
-    this.#holeShare = (virtualBytes - dataBytes) / dataBytes;
-  }
-
-  get isOpen(): boolean {
-    return this.#written < this.#dataBytes;
-  }
-
-  take(wanted: number): { offset: number; length: number; isRandom: boolean } {
-    const isRandom = this.#runs % RANDOM_EVERY === RANDOM_EVERY - 1;
-    const length = Math.min(isRandom ? BLOCK_BYTES : wanted, this.#runLeft, this.#dataBytes - this.#written);
-    const offset = this.#at;
-    this.#at += length;
-    this.#written += length;
-    this.#runLeft -= length;
-    if (this.#runLeft === 0) {
-      this.#runs += 1;
-      const end = Math.ceil((this.#written * (1 + this.#holeShare)) / BLOCK_BYTES) * BLOCK_BYTES;
-      this.#at = Math.max(Math.ceil(this.#at / BLOCK_BYTES) * BLOCK_BYTES, end);
-      this.#runLeft = (1 + ((this.#runs * 23) % 64)) * MIB;
-    }
-    return { offset, length, isRandom };
-  }
-}
-
-function* filesBelow(folder: string): Generator<string, void> {
-  const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
-  for (const entry of entries) {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) yield* filesBelow(path);
-    else if (entry.isFile() && statSync(path).size < 2 ** 30) yield path;
+async function writeRaw(path: string, spec: DiskSpec): Promise<void> {
+  await using file = await open(path, 'wx');
+  await file.truncate(spec.virtualBytes);
+  for (const { offset, bytes } of layOutDisk({ ...spec, folder: '/usr' })) {
+    await file.write(bytes, 0, bytes.length, offset);
   }
 }

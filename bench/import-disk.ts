@@ -1,6 +1,6 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { globSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Measurement, type MeasureOptions, measure } from './measure.ts';
+import { type Measurement, type MeasureOptions, measure, timeCommand } from './measure.ts';
 import type { Bench } from './row.ts';
 
 export interface ImportOptions extends MeasureOptions {
@@ -22,50 +22,44 @@ export async function importDisk(bench: Bench, options: ImportOptions): Promise<
   if (!continues) rmSync(out, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const [program, ...args] = bench.airlift;
-  const command = [
-    ...args,
-    'import',
-    source,
-    '--to',
-    `dir:${out}?format=${format}`,
-    '--verify',
-    verify,
-    '--yes',
-    ...more,
-  ];
+  const target = `dir:${out}?format=${format}`;
   try {
+    const command = [...args, 'import', source, '--to', target, '--verify', verify, '--yes', ...more];
     return await measure(program, command, rest);
   } finally {
     if (!keeps) rmSync(out, { recursive: true, force: true });
   }
 }
 
-/** One `qemu-img convert`. */
-export async function convertByQemu(
-  options: { readonly source: string; readonly from: string; readonly to: string; readonly folder: string },
-  flags: readonly string[],
-): Promise<Measurement> {
-  const out = join(options.folder, 'rival');
-  rmSync(out, { force: true });
-  try {
-    return await measure('qemu-img', ['convert', ...flags, '-f', options.from, '-O', options.to, options.source, out]);
-  } finally {
-    rmSync(out, { force: true });
-  }
+/**
+ * Imports once and compares the disk with a rival's or with the original: speed is not to be bought with a wrong disk.
+ * @throws Error when they differ
+ */
+export async function refuseWrongDisk(
+  bench: Bench,
+  options: Omit<ImportOptions, 'keeps' | 'continues'>,
+  right: { readonly path: string; readonly format: string },
+): Promise<void> {
+  await importDisk(bench, { ...options, keeps: true });
+  const path = findDisk(options);
+  await refuseDifference({ path, format: options.format }, right);
+  rmSync(join(options.folder, 'out'), { recursive: true });
+  bench.say(`the disk is the same as ${right.path}`);
 }
 
-const FLAGS: readonly (readonly string[])[] = [[], ['-W'], ['-m', '1'], ['-m', '16', '-W']];
+/** @throws Error when there is no finished disk */
+export function findDisk(options: { readonly folder: string; readonly format: string }): string {
+  const [path] = globSync(join(options.folder, 'out', '*', `disk-0.${options.format}`));
+  if (path === undefined) throw new Error(`the import left no disk below ${join(options.folder, 'out')}`);
+  return path;
+}
 
-/** qemu-img's own best options for a piece of work, by one run each. */
-export async function findBestFlags(
-  bench: Bench,
-  options: Parameters<typeof convertByQemu>[0],
-): Promise<readonly string[]> {
-  let best: { readonly flags: readonly string[]; readonly seconds: number } | undefined;
-  for (const flags of FLAGS) {
-    const { seconds } = await convertByQemu(options, flags);
-    bench.say(`qemu-img convert ${[...flags, '-O', options.to].join(' ')}: ${seconds.toFixed(2)} s`);
-    if (best === undefined || seconds < best.seconds) best = { flags, seconds };
-  }
-  return best?.flags ?? [];
+interface Image {
+  readonly path: string;
+  readonly format: string;
+}
+
+/** @throws Error when the two disks differ */
+export async function refuseDifference(one: Image, other: Image): Promise<void> {
+  await timeCommand('qemu-img', ['compare', '-f', one.format, '-F', other.format, one.path, other.path]);
 }

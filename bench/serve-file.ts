@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { endWithUs } from './leftovers.ts';
 
 export interface ServedFile extends Disposable {
   readonly url: string;
@@ -8,7 +9,7 @@ export interface ServedFile extends Disposable {
   sentBytes(): Promise<number>;
 }
 
-/** Serves one file by a process of its own, each connection at most at a rate and each answer after a delay. */
+/** Serves one file by a process of its own, each connection at most at a rate and each answer after a delay. @throws Error when the server does not start */
 export async function serveFile(
   path: string,
   options: { readonly bytesPerSecond?: number; readonly delayMs?: number } = {},
@@ -20,13 +21,19 @@ export async function serveFile(
     ['--disable-warning=ExperimentalWarning', script, path, String(bytesPerSecond), String(delayMs)],
     { stdio: ['pipe', 'pipe', 'inherit'] },
   );
+  endWithUs(child);
   const lines = createInterface(child.stdout)[Symbol.asyncIterator]();
-  const port = (await lines.next()).value;
+  const readNumber = async () => {
+    const { value, done } = await lines.next();
+    if (done) throw new Error(`the server of ${path} has ended`);
+    return Number(value);
+  };
+  const port = await readNumber();
   return {
     url: `http://127.0.0.1:${port}/disk.ova`,
     async sentBytes() {
       child.stdin.write('\n');
-      return Number((await lines.next()).value);
+      return await readNumber();
     },
     [Symbol.dispose]: () => void child.kill(),
   };

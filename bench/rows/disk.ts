@@ -1,86 +1,69 @@
-import { closeSync, copyFileSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { libc } from '../../src/lib/libc.ts';
-import { buildCorpus } from '../corpus.ts';
-import { convertByQemu, importDisk } from '../import-disk.ts';
-import { measure } from '../measure.ts';
+import { Corpus } from '../corpus.ts';
+import { importDisk, refuseWrongDisk } from '../import-disk.ts';
+import { timeCommand } from '../measure.ts';
+import { convertByQemu, rivalPath } from '../qemu-rival.ts';
 import { type Bench, comparePairs, type Row } from '../row.ts';
-import { DATA_BYTES, VIRTUAL_BYTES } from './processor.ts';
+import { LARGE_DISK } from '../sizes.ts';
+import { requireRoom, stageInMemory } from '../stage.ts';
 
-/** Sources in memory, targets on a disk, both sides ending with everything flushed. */
+/** The VMDK from memory to a disk, both sides ending with everything flushed. */
 export const diskRow: Row = {
   name: 'disk',
-  async run(bench) {
-    const corpus = await buildCorpus({ virtualBytes: VIRTUAL_BYTES, dataBytes: DATA_BYTES }, bench.say);
+  async *run(bench) {
+    const corpus = new Corpus(LARGE_DISK, bench.say);
     const folder = bench.diskFolder;
-    const vmdk = join(bench.memoryFolder, 'disk.vmdk');
-    copyFileSync(corpus.vmdk, vmdk);
-    const toDisk = async (source: string) =>
-      (await importDisk(bench, { source, folder, format: 'raw', verify: 'none' })).seconds;
-    const data = join(bench.memoryFolder, 'data');
-    writeDataAlone(corpus.raw, data);
+    const dataBytes = await corpus.dataBytes();
+    requireRoom(folder, 2 * dataBytes);
+    using vmdk = await stageInMemory(bench, await corpus.image('vmdk'), dataBytes);
+    const transfer = { source: vmdk.path, folder, format: 'raw', verify: 'none' } as const;
+    const ours = async () => {
+      await settle(bench);
+      return (await importDisk(bench, transfer)).seconds;
+    };
+    await refuseWrongDisk(bench, transfer, { path: await corpus.image('raw'), format: 'raw' });
 
-    const rows = [
-      await comparePairs({
-        bench,
-        work: 'VMDK to raw, on a disk',
-        against: '`dd conv=fdatasync` of the same bytes',
-        ours: () => toDisk(vmdk),
-        theirs: () =>
-          onDisk(bench, 'dd', (out) => [`if=${data}`, `of=${out}`, 'bs=1M', 'conv=fdatasync', 'status=none']),
-        by: 'slower',
-        reach: 1.2,
-      }),
-      await comparePairs({
-        bench,
-        work: 'VMDK to raw, on a disk',
-        against: '`qemu-img convert -W` + `sync`',
-        ours: () => toDisk(vmdk),
-        theirs: async () => {
-          const { seconds } = await convertByQemu({ source: vmdk, from: 'vmdk', to: 'raw', folder }, ['-W']);
-          return seconds;
-        },
-        by: 'faster',
-        reach: 1,
-      }),
-    ];
+    const data = join(bench.memoryFolder, 'data');
+    writeDataAlone(await corpus.image('raw'), data);
+    const work = 'VMDK to raw, on a disk';
+    const dd = [`if=${data}`, `of=${rivalPath(folder)}`, 'bs=1M', 'conv=fdatasync', 'status=none'];
+    yield await comparePairs({
+      bench,
+      work,
+      against: '`dd bs=1M conv=fdatasync` of the same data',
+      ours,
+      theirs: async () => {
+        await settle(bench);
+        return await timeCommand('dd', dd);
+      },
+      by: 'slower',
+      reach: 1.2,
+      note: `\`dd\` writes ${Math.round(dataBytes / 1e6)} MB that lie ready in memory: the disk is the limit.`,
+    });
     rmSync(data);
-    rmSync(vmdk);
-    const raw = join(bench.memoryFolder, 'disk.raw');
-    await run('cp', ['--sparse=always', corpus.raw, raw]);
-    rows.push(
-      await comparePairs({
-        bench,
-        work: 'sparse raw to raw, on a disk',
-        against: '`cp --sparse=always` + `sync`',
-        ours: () => toDisk(raw),
-        theirs: async () => {
-          const out = join(folder, 'rival');
-          const copied = await run('cp', ['--sparse=always', raw, out]);
-          const synced = await run('sync', [out]);
-          rmSync(out);
-          return copied + synced;
-        },
-        by: 'slower',
-        reach: 1.3,
-      }),
-    );
-    rmSync(raw);
-    return rows;
+    yield await comparePairs({
+      bench,
+      work,
+      against: '`qemu-img convert -W` + `sync`',
+      ours,
+      theirs: async () => {
+        await settle(bench);
+        const conversion = { source: vmdk.path, from: 'vmdk', to: 'raw', folder } as const;
+        const seconds = await convertByQemu(conversion, ['-W']);
+        return seconds + (await timeCommand('sync', [rivalPath(folder)]));
+      },
+      by: 'faster',
+    });
+    rmSync(rivalPath(folder));
   },
 };
 
-async function onDisk(bench: Bench, program: string, args: (out: string) => string[]): Promise<number> {
-  const out = join(bench.diskFolder, 'rival');
-  try {
-    return await run(program, args(out));
-  } finally {
-    rmSync(out, { force: true });
-  }
-}
-
-async function run(program: string, args: readonly string[]): Promise<number> {
-  return (await measure(program, args)).seconds;
+/** Nobody pays for writes and removals of the run before. */
+export async function settle(bench: Bench): Promise<void> {
+  rmSync(rivalPath(bench.diskFolder), { force: true });
+  await timeCommand('sync', ['-f', bench.diskFolder]);
 }
 
 /** The bytes that are data, without the holes: as many as an import writes. */
