@@ -9,6 +9,7 @@ import { type BuiltWork, JobBuilder } from './job-builder.ts';
 import type { LaneDisk, LaneResult } from './lanes/lane-job.ts';
 import type { LanePool, LaneSession } from './lanes/lane-pool.ts';
 import { decodeInto } from './lanes/run-job.ts';
+import { WriteTurn } from './lanes/write-turn.ts';
 import { LeafBook } from './leaf-book.ts';
 import type { StoredDigest } from './stored-digest.ts';
 
@@ -80,6 +81,7 @@ export class DiskPump {
       skipsZeroes: writer?.isKnownZero ?? true,
       files: reader.files.map(({ name, origin }) => (isDirect && origin ? { ...origin.file, name } : undefined)),
       target: writer === undefined ? 'nowhere' : (writer.laneTarget ?? 'caller'),
+      writeTurn: WriteTurn.makeMemory(),
     };
     this.#session = lanes.openDisk(disk);
   }

@@ -3,6 +3,7 @@ import { DIGEST_BYTES, hashLeaf, leafBytes } from './digest-tree.ts';
 import { type LaneFile, packPieces } from './lanes/lane-job.ts';
 import type { LanePool, LaneSession } from './lanes/lane-pool.ts';
 import { JOB_BYTES } from './lanes/run-job.ts';
+import { WriteTurn } from './lanes/write-turn.ts';
 import { failVerification } from './verify-disk.ts';
 
 /** Bytes of digests that a whole job brings. */
@@ -47,6 +48,7 @@ export class ReadBehind implements AsyncDisposable {
       skipsZeroes: true,
       files: [file],
       target: 'nowhere',
+      writeTurn: WriteTurn.makeMemory(),
     });
   }
 

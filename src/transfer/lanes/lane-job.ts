@@ -13,6 +13,8 @@ export interface LaneDisk {
   readonly files: readonly (LaneFile | undefined)[];
   /** `caller`: decoded blocks go back to who asked, who writes them. `nowhere`: only the digests matter. */
   readonly target: LaneTarget | 'caller' | 'nowhere';
+  /** See WriteTurn; needed with a LaneTarget. */
+  readonly writeTurn: SharedArrayBuffer;
 }
 
 export type LaneFile = FileOrigin['file'] & { readonly name: string };

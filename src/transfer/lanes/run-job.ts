@@ -1,9 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { BLOCK_BYTES } from '../../domain/digest-layout.ts';
 import { ProblemError } from '../../domain/problems.ts';
-
 import { libc } from '../../lib/libc.ts';
-
 import type { DecodePiece, EncodedPiece } from '../../ports/disk-reader.ts';
 import type { LanePlace, LaneWriter, OpenLaneWriter } from '../../ports/lane.ts';
 import { DIGEST_BYTES, hashBlock, isZero, zeroBlockDigest } from '../digest-tree.ts';
@@ -15,6 +13,7 @@ import {
   type LaneResult,
   unpackPieces,
 } from './lane-job.ts';
+import { WriteTurn } from './write-turn.ts';
 
 /** What a lane stands on, chosen in main/. */
 export interface LaneParts {
@@ -31,12 +30,14 @@ export class LaneDiskWork implements Disposable {
   readonly #disk: LaneDisk;
   readonly #buffers: LaneBuffers;
   readonly #descriptors = new Map<number, number>();
+  readonly #turn: WriteTurn;
   #writer: LaneWriter | undefined;
 
   constructor(parts: LaneParts, disk: LaneDisk, buffers: LaneBuffers) {
     this.#parts = parts;
     this.#disk = disk;
     this.#buffers = buffers;
+    this.#turn = new WriteTurn(disk.writeTurn);
   }
 
   /** @throws ProblemError the problems of the format, of reading the source and of writing the target */
@@ -89,8 +90,8 @@ export class LaneDiskWork implements Disposable {
     // The buffer is used again for the next run, while the caller still writes this one.
     if (target === 'caller') output.runs.push({ offset: run.offset, bytes: Uint8Array.from(run.bytes) });
     else if (target !== 'nowhere') {
-      this.#writer ??= this.#parts.openWriter(target, virtualSizeBytes);
-      output.places.push(...this.#writer.write(run.offset, run.bytes));
+      const writer = (this.#writer ??= this.#parts.openWriter(target, virtualSizeBytes));
+      output.places.push(...this.#turn.take(() => writer.write(run.offset, run.bytes)));
     }
   }
 

@@ -8,6 +8,7 @@ import { randomBytes, seededRandom } from '../../testing/random.ts';
 import { hashBlock } from '../digest-tree.ts';
 import { type LaneDisk, type LaneJob, packPieces } from './lane-job.ts';
 import { ThreadLanes } from './thread-lanes.ts';
+import { WriteTurn } from './write-turn.ts';
 
 const entry = new URL('../../main/lane.ts', import.meta.url);
 const folder = mkdtempSync(join(tmpdir(), 'airlift-lanes-'));
@@ -37,6 +38,7 @@ function diskOf(path: string, more: Partial<LaneDisk> = {}): LaneDisk {
     skipsZeroes: true,
     files: [{ path: source, offset: 0, sizeBytes: image.length, name: 'image' }],
     target: { raw: { path, name: path } },
+    writeTurn: WriteTurn.makeMemory(),
     ...more,
   };
 }
