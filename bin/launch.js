@@ -26,6 +26,7 @@ const steps = {
   start: () => [['src/main/start.ts', ...args]],
   test: () => [[...vitest, '--project', 'unit', ...args]],
   'test:system': () => [['scripts/test-system.ts', ...args]],
+  'prepare:system': () => [['scripts/prepare-system.ts']],
   bench: () => [['bench/run.ts', ...args]],
   fuzz: () => [['scripts/fuzz.ts', ...args]],
   generate: () => [['scripts/generate.ts', ...args]],

@@ -16,3 +16,11 @@ export function requireTool(program: string): boolean {
     return false;
   }
 }
+
+/** The same for something other than a program: `isThere` says whether the system has it. */
+export function requirePresent(what: string, isThere: boolean): boolean {
+  if (isThere) return true;
+  if (process.env.AIRLIFT_REQUIRE_TOOLS) throw new Error(`${what} is missing; scripts/prepare-system.ts installs it`);
+  console.warn(`skipped: ${what} is not installed (run npm run test:system, which installs it)`);
+  return false;
+}
