@@ -72,7 +72,9 @@ async function run(argv: readonly string[], world: World = {}) {
     [Symbol.asyncDispose]: async () => {},
   };
   const services: Services = {
-    limitTransfers: ({ lanes, connections }) => void seen.done.push(`limits ${lanes} ${connections}`),
+    prepareTransfers: ({ lanes, connections }) => {
+      if (lanes !== undefined || connections !== undefined) seen.done.push(`limits ${lanes} ${connections}`);
+    },
     async openSource(location, options) {
       seen.done.push(`open ${location} as ${options.user ?? 'nobody'}:${options.password ?? ''}`);
       const error = world.openError?.(options);

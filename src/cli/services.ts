@@ -10,8 +10,8 @@ import type { TargetUrl } from './target-url.ts';
 
 /** What commands can do, handed in by main/. */
 export interface Services {
-  /** To be called before anything is transferred: how much of this machine and of a server may be used. */
-  limitTransfers(limits: TransferLimits): void;
+  /** To be called before anything is transferred: how much of this machine and of a server may be used. Threads are started meanwhile. */
+  prepareTransfers(limits: TransferLimits): void;
   openSource(location: string, options: SourceOptions & CallOptions): Promise<OpenSource>;
   openTarget(target: TargetUrl): Promise<OpenTarget>;
   planImport(source: OpenSource, target: OpenTarget | undefined, options: PlanRequest): Promise<ImportPlan>;

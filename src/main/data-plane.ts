@@ -19,26 +19,33 @@ export const hashes: HashFactory = loadLibcryptoHashes() ?? nodeHashes;
 export const inflate = chooseInflate();
 
 export interface DataPlaneOptions {
-  /** Threads that decode and write; chosen from the cores unless told. */
+  /** Most threads that decode and write; chosen from the cores unless told. They become as many only while that brings more. */
   readonly lanes?: number | undefined;
+  /** Start the threads now, so that they are there when the first bytes are. */
+  readonly startsLanes?: boolean;
   /** Most connections to one server; 16 unless told. */
   readonly connections?: number | undefined;
 }
 
 /** Encoded bytes in memory, of all disks together. */
 const WINDOW_BYTES = 24 * 1024 * 1024;
-/** More lanes than this rarely find memory bandwidth to work with. */
-const MOST_LANES = 4;
+/** Lanes to begin with (ruling 9); more only while throughput grows. */
+const FIRST_LANES = 4;
+/** A lane takes some 13 MiB; with more of them an import would leave its 256 MiB. */
+const MOST_LANES = 10;
 
 /** The engine with everything that all disks of the process share: lanes, memory, connections. */
 export function createDataPlane(clock: Clock, options: DataPlaneOptions = {}): DataPlane {
   const { lanes: wanted = fromEnvironment('AIRLIFT_LANES'), connections = fromEnvironment('AIRLIFT_CONNECTIONS') } =
     options;
+  // The cores that the container may use, where there is one: libuv reads its CPU limit.
+  const cores = availableParallelism();
   const lanes = new ThreadLanes({
     entry: new URL(`./lane${import.meta.url.endsWith('.ts') ? '.ts' : '.js'}`, import.meta.url),
-    // The number of cores that the container may use, where there is one (libuv reads its CPU limit).
-    count: wanted ?? Math.min(MOST_LANES, availableParallelism()),
+    count: Math.min(FIRST_LANES, cores, wanted ?? cores),
+    most: wanted ?? Math.min(MOST_LANES, cores),
   });
+  if (options.startsLanes) lanes.start();
   const window = createFetchWindow({ clock, connections, pool: new SlabPool(new ByteBudget(WINDOW_BYTES)) });
   const decode = createDecodePiece(inflate.inflate);
   const parts = { decode, lanes, window, hashes, clock };

@@ -28,8 +28,8 @@ const MAX_TEXT_BYTES = 64 * 1024 * 1024;
 
 /** Everything the command line can do, with the adapters of this product. */
 export const services: Services = {
-  limitTransfers: (limits) => {
-    dataPlane = createDataPlane(clock, limits);
+  prepareTransfers: (limits) => {
+    dataPlane = createDataPlane(clock, { ...limits, startsLanes: true });
   },
   openSource: (location, options) => openOvaSource({ location, ...options, clock }),
   openTarget: ({ dir, device }) =>

@@ -45,7 +45,7 @@ const flags = {
   lanes: {
     type: 'text',
     placeholder: 'count',
-    help: 'Threads that unpack, hash and write, 1 to 64; chosen by itself unless given',
+    help: 'Most threads that unpack, hash and write, 1 to 64; as many as pay unless given',
   },
   connections: {
     type: 'text',
@@ -97,7 +97,7 @@ export const importCommand = defineCommand({
     const rateLimiter = readRateLimit(call);
     const lanes = readCount('lanes', call.flags.lanes, 64);
     const connections = readCount('connections', call.flags.connections, 16);
-    if (lanes !== undefined || connections !== undefined) services.limitTransfers({ lanes, connections });
+    services.prepareTransfers({ lanes, connections });
     if (call.flags.all && named.length > 0) throw new UsageError('--all takes every machine; name none beside it');
     await using target = await services.openTarget(targetUrl);
     await using source = await openSource(call, location);

@@ -2,7 +2,7 @@ import type { LaneDisk, LaneJob, LaneResult } from './lane-job.ts';
 
 /** Threads (or, in tests, this thread) that decode, hash and write; shared by all disks of the process. */
 export interface LanePool {
-  /** Lanes that work at once. */
+  /** Lanes that work at once; may change. */
   readonly count: number;
   /** What may be waited for, of one disk: enough that no lane ever waits for its next job. */
   readonly jobsAhead: number;

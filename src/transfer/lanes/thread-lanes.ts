@@ -1,7 +1,9 @@
 import { Worker } from 'node:worker_threads';
+import { BLOCK_BYTES } from '../../domain/digest-layout.ts';
 import type { LaneDisk, LaneJob, LaneResult } from './lane-job.ts';
 import { type LaneAnswer, type LaneRequest, unpackFailure } from './lane-message.ts';
 import type { LanePool, LaneSession } from './lane-pool.ts';
+import { LaneTuner } from './lane-tuner.ts';
 
 /** Jobs at a lane at once: the one it does, and the next one, so that it never waits for a message. */
 const JOBS_PER_LANE = 2;
@@ -9,7 +11,10 @@ const JOBS_PER_LANE = 2;
 export interface ThreadLanesOptions {
   /** The script that calls `serveLane`. */
   readonly entry: URL;
+  /** Lanes to begin with. */
   readonly count: number;
+  /** Lanes there may be while each one more brings more; as many as at first unless told. */
+  readonly most?: number | undefined;
 }
 
 /**
@@ -17,18 +22,29 @@ export interface ThreadLanesOptions {
  * one of each.
  */
 export class ThreadLanes implements LanePool, AsyncDisposable {
-  readonly count: number;
-  readonly jobsAhead: number;
   readonly #entry: URL;
+  readonly #tuner: LaneTuner;
   readonly #lanes: Lane[] = [];
   /** In the order in which they get their next turn. */
   readonly #queues: DiskQueue[] = [];
   #nextDisk = 0;
 
-  constructor({ entry, count }: ThreadLanesOptions) {
+  constructor({ entry, count, most = count }: ThreadLanesOptions) {
     this.#entry = entry;
-    this.count = count;
-    this.jobsAhead = count * JOBS_PER_LANE + 1;
+    this.#tuner = new LaneTuner({ first: count, most, now: () => performance.now() });
+  }
+
+  get count(): number {
+    return this.#tuner.count;
+  }
+
+  get jobsAhead(): number {
+    return this.count * JOBS_PER_LANE + 1;
+  }
+
+  /** Starts the lanes before there is work for them. */
+  start(): void {
+    while (this.#lanes.length < this.count) this.#addLane();
   }
 
   openDisk(disk: LaneDisk): LaneSession {
@@ -73,21 +89,41 @@ export class ThreadLanes implements LanePool, AsyncDisposable {
     }
   }
 
+  #addLane(): Lane {
+    const lane = new Lane(this.#entry, (done) => {
+      if (done === 'gone') this.#forget(lane);
+      else if (done !== 'failed') this.#tuner.done(done.blocks.length * BLOCK_BYTES, this.#hasWaiting);
+      // The one that has just become free is as good as any.
+      if (this.#lanes.length > this.count && lane.jobs === 0) {
+        this.#forget(lane);
+        void lane.stop();
+      }
+      this.#handOut();
+    });
+    this.#lanes.push(lane);
+    return lane;
+  }
+
+  get #hasWaiting(): boolean {
+    return this.#queues.some(({ waiting }) => waiting.length > 0);
+  }
+
+  #forget(lane: Lane): void {
+    const index = this.#lanes.indexOf(lane);
+    if (index >= 0) this.#lanes.splice(index, 1);
+  }
+
   /** The least busy lane; a new one rather than a second job for an old one. */
   #freeLane(): Lane | undefined {
     const [least] = this.#lanes.toSorted((one, other) => one.jobs - other.jobs);
     if (least !== undefined && least.jobs === 0) return least;
-    if (this.#lanes.length < this.count) {
-      const lane = new Lane(this.#entry, (isGone) => {
-        if (isGone) this.#lanes.splice(this.#lanes.indexOf(lane), 1);
-        this.#handOut();
-      });
-      this.#lanes.push(lane);
-      return lane;
-    }
+    if (this.#lanes.length < this.count) return this.#addLane();
     return least !== undefined && least.jobs < JOBS_PER_LANE ? least : undefined;
   }
 }
+
+/** What became of a job, or of the whole lane. */
+type Done = LaneResult | 'failed' | 'gone';
 
 interface Work {
   readonly job: LaneJob;
@@ -106,13 +142,13 @@ const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 1, maxOldGenerationSizeMb: 6
 
 class Lane {
   readonly #worker: Worker;
-  readonly #onFree: (isGone: boolean) => void;
+  readonly #onDone: (done: Done) => void;
   readonly #running = new Map<number, Work>();
   readonly #disks = new Set<number>();
   #nextJob = 0;
 
-  constructor(entry: URL, onFree: (isGone: boolean) => void) {
-    this.#onFree = onFree;
+  constructor(entry: URL, onDone: (done: Done) => void) {
+    this.#onDone = onDone;
     this.#worker = new Worker(entry, { resourceLimits: RESOURCE_LIMITS });
     this.#worker.unref();
     this.#worker.on('message', (answer: LaneAnswer) => this.#take(answer));
@@ -153,9 +189,13 @@ class Lane {
     const work = this.#running.get(answer.id);
     this.#running.delete(answer.id);
     if (this.#running.size === 0) this.#worker.unref();
-    if ('failure' in answer) work?.reject(unpackFailure(answer.failure));
-    else work?.resolve(answer.result);
-    this.#onFree(false);
+    if ('failure' in answer) {
+      work?.reject(unpackFailure(answer.failure));
+      this.#onDone('failed');
+    } else {
+      work?.resolve(answer.result);
+      this.#onDone(answer.result);
+    }
   }
 
   /** A lane that dies takes its jobs along; no job is done twice, because nobody knows how far it came. */
@@ -163,6 +203,6 @@ class Lane {
     const running = [...this.#running.values()];
     this.#running.clear();
     for (const work of running) work.reject(error);
-    this.#onFree(true);
+    this.#onDone('gone');
   }
 }
