@@ -2,7 +2,7 @@ import { makeBenchOva } from '../bench-ova.ts';
 import { importDisk, refuseWrongDisk } from '../import-disk.ts';
 import { comparePairs, type Row } from '../row.ts';
 import { serveFile } from '../serve-file.ts';
-import { scaled } from '../sizes.ts';
+import { LARGE_DISK } from '../sizes.ts';
 
 const MB = 1_000_000;
 
@@ -10,11 +10,7 @@ const MB = 1_000_000;
 export const httpRow: Row = {
   name: 'http',
   async *run(bench) {
-    using ova = await makeBenchOva(bench, {
-      name: 'http',
-      virtualBytes: 4 * 2 ** 30,
-      dataBytes: scaled(1_350 * MB),
-    });
+    using ova = await makeBenchOva(bench, { name: 'http', ...LARGE_DISK });
     using server = await serveFile(ova.path, { bytesPerSecond: 50 * MB, delayMs: 20 });
     const options = { source: server.url, folder: bench.memoryFolder, format: 'raw', verify: 'none' } as const;
     await refuseWrongDisk(bench, options, { path: ova.raw, format: 'raw' });

@@ -4,6 +4,8 @@ export interface DepthTunerOptions {
   readonly clock: Pick<Clock, 'monotonicMs'>;
   /** Most requests in flight; 16 unless told. */
   readonly maxConnections?: number | undefined;
+  /** Requests in flight before anything was measured; 2 unless told. */
+  readonly firstDepth?: number | undefined;
 }
 
 const DEFAULT_MAX_CONNECTIONS = 16;
@@ -65,10 +67,10 @@ export class DepthTuner {
   #inFlight = 0;
   #seenMs: number;
 
-  constructor({ clock, maxConnections = DEFAULT_MAX_CONNECTIONS }: DepthTunerOptions) {
+  constructor({ clock, maxConnections = DEFAULT_MAX_CONNECTIONS, firstDepth = FIRST_DEPTH }: DepthTunerOptions) {
     this.maxConnections = Math.max(1, maxConnections);
     this.#clock = clock;
-    this.#depth = Math.min(FIRST_DEPTH, this.maxConnections);
+    this.#depth = Math.min(firstDepth, this.maxConnections);
     this.#seenMs = clock.monotonicMs();
     this.#measure(this.#seenMs, SETTLE_MS);
   }
