@@ -1,5 +1,5 @@
 import type { FetchWindow } from '../transfer/fetch-ranges.ts';
-import { OrderedFile } from '../transfer/ordered-file.ts';
+import { OrderedFile } from './ordered-file.ts';
 
 /** A window of one request: each file as one ordered stream. */
 export const plainWindow: FetchWindow = async function* (ranges, { files, digests, signal, onFetched }) {

@@ -46,10 +46,6 @@ export class CheckpointPace {
     await this.#saving;
   }
 
-  get hasFailed(): boolean {
-    return this.#failure !== undefined;
-  }
-
   #saveWhenDue(): void {
     const { clock, everyMs, everyBytes, save } = this.#options;
     const now = clock.monotonicMs();

@@ -1,7 +1,7 @@
 import { ProblemError } from '../domain/problems.ts';
 import { PieceReader } from '../lib/piece-reader.ts';
 import type { ImageFile } from '../ports/image-file.ts';
-import type { StoredDigest } from './stored-digest.ts';
+import type { StoredDigest } from '../transfer/stored-digest.ts';
 
 /** Unneeded bytes are read through up to here; past that a new request is cheaper. */
 const GAP_BYTES = 256 * 1024;
