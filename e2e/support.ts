@@ -17,6 +17,9 @@ export interface RunningCli {
   readonly result: Promise<CliResult>;
 }
 
+/** Longer than any import of these tests takes; one that hangs fails its test, not the whole run. */
+const MOST_MS = 180_000;
+
 /** Starts the command line from source as its own process, which a SIGKILL hits directly. */
 export function startCli(
   args: readonly string[],
@@ -29,6 +32,8 @@ export function startCli(
       cwd: options.cwd ?? ROOT,
       env: { ...process.env, NO_COLOR: '1', ...options.env },
       stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: MOST_MS,
+      killSignal: 'SIGKILL',
     },
   );
   let stdout = '';

@@ -90,7 +90,8 @@ export class LaneDiskWork implements Disposable {
     // The buffer is used again for the next run, while the caller still writes this one.
     if (target === 'caller') output.runs.push({ offset: run.offset, bytes: Uint8Array.from(run.bytes) });
     else if (target !== 'nowhere') {
-      const writer = (this.#writer ??= this.#parts.openWriter(target, virtualSizeBytes));
+      this.#writer ??= this.#parts.openWriter(target, virtualSizeBytes);
+      const writer = this.#writer;
       output.places.push(...this.#turn.take(() => writer.write(run.offset, run.bytes)));
     }
   }

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -50,6 +51,20 @@ function emptyTarget(name: string): string {
 }
 
 describe('lanes as threads', () => {
+  test('started, but never given work, let the process end', () => {
+    // A file: what `--eval` runs ends with its last line, whatever is still open.
+    const script = join(folder, 'start-lanes.mjs');
+    writeFileSync(
+      script,
+      `import { ThreadLanes } from ${JSON.stringify(new URL('./thread-lanes.ts', import.meta.url).href)};
+      new ThreadLanes({ entry: new URL(${JSON.stringify(entry.href)}), count: 2 }).start();
+      await new Promise((resolve) => setTimeout(resolve, Number(process.argv[2])));
+      console.log('end');`,
+    );
+    for (const wait of ['0', '500'])
+      expect(execFileSync(process.execPath, [script, wait], { timeout: 15_000, encoding: 'utf8' })).toBe('end\n');
+  });
+
   test('read, decode, hash and write by themselves, for several disks at once', async () => {
     await using lanes = new ThreadLanes({ entry, count: 2 });
     const paths = ['a.raw', 'b.raw', 'c.raw'].map(emptyTarget);

@@ -150,10 +150,11 @@ class Lane {
   constructor(entry: URL, onDone: (done: Done) => void) {
     this.#onDone = onDone;
     this.#worker = new Worker(entry, { resourceLimits: RESOURCE_LIMITS });
-    this.#worker.unref();
     this.#worker.on('message', (answer: LaneAnswer) => this.#take(answer));
     this.#worker.on('error', (error) => this.#fail(error));
     this.#worker.on('exit', (code) => this.#fail(new Error(`a lane ended with ${code}`)));
+    // After the listeners: each new one would make it keep the process alive again.
+    this.#worker.unref();
   }
 
   get jobs(): number {
