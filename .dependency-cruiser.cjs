@@ -6,10 +6,14 @@ const mayImport = {
   ports: [],
   formats: ['ports'],
   sources: ['ports', 'formats'],
-  targets: ['ports', 'formats'],
+  targets: ['ports', 'formats', 'kube', 'api'],
   transfer: ['ports'],
-  app: ['ports'],
-  cli: ['app'],
+  api: [],
+  kube: ['ports', 'api'],
+  app: ['ports', 'api'],
+  controller: ['app', 'ports', 'api', 'kube'],
+  worker: ['app', 'ports', 'api'],
+  cli: ['app', 'api'],
 };
 const inFolder = (names) => `^src/(${names.join('|')})/`;
 
