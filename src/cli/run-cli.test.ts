@@ -74,6 +74,12 @@ async function run(argv: readonly string[], world: World = {}) {
   const services: Services = {
     prepareTransfers: ({ lanes, connections }) => {
       if (lanes !== undefined || connections !== undefined) seen.done.push(`limits ${lanes} ${connections}`);
+      seen.open += 1;
+      return {
+        [Symbol.asyncDispose]: async () => {
+          seen.open -= 1;
+        },
+      };
     },
     async openSource(location, options) {
       seen.done.push(`open ${location} as ${options.user ?? 'nobody'}:${options.password ?? ''}`);

@@ -10,8 +10,11 @@ import type { TargetUrl } from './target-url.ts';
 
 /** What commands can do, handed in by main/. */
 export interface Services {
-  /** To be called before anything is transferred: how much of this machine and of a server may be used. Threads are started meanwhile. */
-  prepareTransfers(limits: TransferLimits): void;
+  /**
+   * To be called before anything is transferred: how much of this machine and of a server may be used. Threads are started meanwhile. Disposing ends them; transfers that come after
+   * it are without these limits.
+   */
+  prepareTransfers(limits: TransferLimits): AsyncDisposable;
   openSource(location: string, options: SourceOptions & CallOptions): Promise<OpenSource>;
   openTarget(target: TargetUrl): Promise<OpenTarget>;
   planImport(source: OpenSource, target: OpenTarget | undefined, options: PlanRequest): Promise<ImportPlan>;

@@ -34,8 +34,8 @@ const FIRST_LANES = 4;
 /** A lane takes some 13 MiB; with more of them an import would leave its 256 MiB. */
 const MOST_LANES = 10;
 
-/** The engine with everything that all disks of the process share: lanes, memory, connections. */
-export function createDataPlane(clock: Clock, options: DataPlaneOptions = {}): DataPlane {
+/** The engine with everything that all disks of the process share: lanes, memory, connections. Disposing it ends the lanes. */
+export function createDataPlane(clock: Clock, options: DataPlaneOptions = {}): DataPlane & AsyncDisposable {
   const { lanes: wanted = fromEnvironment('AIRLIFT_LANES'), connections = fromEnvironment('AIRLIFT_CONNECTIONS') } =
     options;
   // The cores that the container may use, where there is one: libuv reads its CPU limit.
@@ -53,6 +53,7 @@ export function createDataPlane(clock: Clock, options: DataPlaneOptions = {}): D
     transferDisk: (reader, options) => transferDisk(parts, reader, options),
     measureSource: (reader, options) => measureSource({ ...parts, random: Math.random }, reader, options),
     compareDisk: (reader, expected, options) => compareDisk(parts, reader, expected, options),
+    [Symbol.asyncDispose]: () => lanes[Symbol.asyncDispose](),
   };
 }
 

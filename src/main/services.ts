@@ -19,7 +19,8 @@ import { airliftVersion } from './package-version.ts';
 import { systemClock } from './system-clock.ts';
 
 const clock = systemClock;
-let dataPlane = createDataPlane(clock);
+const unlimited = createDataPlane(clock);
+let dataPlane = unlimited;
 /** Disks under way at once: with more of them each only gets slower. */
 const diskSlots = new FairSlots(8);
 
@@ -29,7 +30,14 @@ const MAX_TEXT_BYTES = 64 * 1024 * 1024;
 /** Everything the command line can do, with the adapters of this product. */
 export const services: Services = {
   prepareTransfers: (limits) => {
-    dataPlane = createDataPlane(clock, { ...limits, startsLanes: true });
+    const prepared = createDataPlane(clock, { ...limits, startsLanes: true });
+    dataPlane = prepared;
+    return {
+      [Symbol.asyncDispose]: async () => {
+        dataPlane = unlimited;
+        await prepared[Symbol.asyncDispose]();
+      },
+    };
   },
   openSource: (location, options) => openOvaSource({ location, ...options, clock }),
   openTarget: ({ dir, device }) =>

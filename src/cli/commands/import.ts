@@ -97,7 +97,7 @@ export const importCommand = defineCommand({
     const rateLimiter = readRateLimit(call);
     const lanes = readCount('lanes', call.flags.lanes, 64);
     const connections = readCount('connections', call.flags.connections, 16);
-    services.prepareTransfers({ lanes, connections });
+    await using _prepared = services.prepareTransfers({ lanes, connections });
     if (call.flags.all && named.length > 0) throw new UsageError('--all takes every machine; name none beside it');
     await using target = await services.openTarget(targetUrl);
     await using source = await openSource(call, location);
