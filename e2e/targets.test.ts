@@ -3,12 +3,13 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { HttpFileServer } from '../src/testing/http-file-server.ts';
 import { requireTool } from '../src/testing/require-tool.ts';
 import { runCli, startCli, temporaryFolder } from './support.ts';
 
 const MIB = 1024 * 1024;
 
-/** A raw disk image full of data, which cannot tell beforehand how much of it is data. */
+/** A raw disk image full of data. */
 function writeFullDisk(path: string, bytes: number): void {
   writeFileSync(path, Buffer.alloc(bytes, 'data of a full disk '));
 }
@@ -71,10 +72,11 @@ describe.skipIf(!requireTool('mount') || process.getuid?.() !== 0)('a file syste
 
   test('that fills up midway leaves a state that continues when there is room', async () => {
     using folder = temporaryFolder();
-    const disk = join(folder.path, 'web.raw');
-    writeFullDisk(disk, 60 * MIB);
+    // A raw disk behind a server cannot tell beforehand how much of it is data.
+    const bytes = Buffer.alloc(60 * MIB, 'data of a full disk ');
+    await using server = await HttpFileServer.start({ files: { '/web.raw': bytes } });
     using small = smallFileSystem(join(folder.path, 'small'), 40);
-    const args = ['import', disk, '--to', `dir:${folder.path}/small/out?format=raw`, '--yes'];
+    const args = ['import', server.url('/web.raw'), '--to', `dir:${folder.path}/small/out?format=raw`, '--yes'];
     const full = await runCli(args);
     expect(full).toMatchObject({ status: 1, stderr: expect.stringContaining('TargetFull') });
     expect(readdirSync(join(folder.path, 'small', 'out')).filter((name) => !name.endsWith('.partial'))).toEqual([]);
@@ -83,7 +85,7 @@ describe.skipIf(!requireTool('mount') || process.getuid?.() !== 0)('a file syste
     const report = JSON.parse(readFileSync(join(folder.path, 'small', 'out', 'web', 'report.json'), 'utf8'));
     expect(report.disks[0].resumes).toBe(1);
     const written = readFileSync(join(folder.path, 'small', 'out', 'web', 'disk-0.raw'));
-    expect(written.equals(readFileSync(disk))).toBe(true);
+    expect(written.equals(bytes)).toBe(true);
   });
 
   test('that is read-only is refused', async () => {

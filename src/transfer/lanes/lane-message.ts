@@ -5,7 +5,9 @@ import type { LaneDisk, LaneJob, LaneResult } from './lane-job.ts';
 export type LaneRequest =
   | { readonly open: LaneDisk; readonly disk: number }
   | { readonly job: LaneJob; readonly disk: number; readonly id: number }
-  | { readonly close: true; readonly disk: number };
+  | { readonly close: true; readonly disk: number }
+  /** After what was sent before. */
+  | { readonly stop: true };
 
 /** From a lane. */
 export type LaneAnswer =

@@ -10,7 +10,8 @@ export function serveLane(port: MessagePort, parts: LaneParts): void {
   const disks = new Map<number, LaneDiskWork>();
   const answer = (message: LaneAnswer) => port.postMessage(message);
   port.on('message', (request: LaneRequest) => {
-    if ('open' in request) disks.set(request.disk, new LaneDiskWork(parts, request.open, buffers));
+    if ('stop' in request) port.close();
+    else if ('open' in request) disks.set(request.disk, new LaneDiskWork(parts, request.open, buffers));
     else if ('close' in request) {
       disks.get(request.disk)?.[Symbol.dispose]();
       disks.delete(request.disk);

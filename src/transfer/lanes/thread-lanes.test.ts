@@ -65,6 +65,22 @@ describe('lanes as threads', () => {
       expect(execFileSync(process.execPath, [script, wait], { timeout: 15_000, encoding: 'utf8' })).toBe('end\n');
   });
 
+  test('ended while they start, end in order', () => {
+    const script = join(folder, 'end-lanes.mjs');
+    writeFileSync(
+      script,
+      `import { ThreadLanes } from ${JSON.stringify(new URL('./thread-lanes.ts', import.meta.url).href)};
+      const lanes = new ThreadLanes({ entry: new URL(${JSON.stringify(entry.href)}), count: 2 });
+      lanes.start();
+      await new Promise((resolve) => setTimeout(resolve, Number(process.argv[2])));
+      await lanes[Symbol.asyncDispose]();
+      console.log('end');`,
+    );
+    // Cut off while it loads a native library, a thread aborts the process.
+    for (const wait of ['0', '20', '40', '60', '80'])
+      expect(execFileSync(process.execPath, [script, wait], { timeout: 15_000, encoding: 'utf8' })).toBe('end\n');
+  });
+
   test('read, decode, hash and write by themselves, for several disks at once', async () => {
     await using lanes = new ThreadLanes({ entry, count: 2 });
     const paths = ['a.raw', 'b.raw', 'c.raw'].map(emptyTarget);

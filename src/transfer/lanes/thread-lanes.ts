@@ -145,6 +145,7 @@ class Lane {
   readonly #onDone: (done: Done) => void;
   readonly #running = new Map<number, Work>();
   readonly #disks = new Set<number>();
+  readonly #gone: Promise<void>;
   #nextJob = 0;
 
   constructor(entry: URL, onDone: (done: Done) => void) {
@@ -153,6 +154,7 @@ class Lane {
     this.#worker.on('message', (answer: LaneAnswer) => this.#take(answer));
     this.#worker.on('error', (error) => this.#fail(error));
     this.#worker.on('exit', (code) => this.#fail(new Error(`a lane ended with ${code}`)));
+    this.#gone = new Promise((resolve) => this.#worker.once('exit', () => resolve()));
     // After the listeners: each new one would make it keep the process alive again.
     this.#worker.unref();
   }
@@ -177,8 +179,11 @@ class Lane {
     if (this.#disks.delete(number)) this.#send({ close: true, disk: number });
   }
 
+  /** Lets it end by itself: a thread that is cut off while it loads a library takes the process along. */
   async stop(): Promise<void> {
-    await this.#worker.terminate();
+    this.#worker.ref();
+    this.#send({ stop: true });
+    await this.#gone;
   }
 
   #send(request: LaneRequest): void {
