@@ -1,7 +1,8 @@
 import type { MappedMachine } from '../domain/hardware-mapping.ts';
-import type { MappedDisk, MappedHardware, MappedNic } from '../domain/mapping/mapped-machine.ts';
+import type { MappedDisk, MappedHardware } from '../domain/mapping/mapped-machine.ts';
 import { toKubernetesYaml } from './kubernetes-yaml.ts';
 import { renderInstructions } from './manifest-instructions.ts';
+import { virtualMachineObject } from './virtual-machine-object.ts';
 
 const MIB = 1024 * 1024;
 
@@ -35,7 +36,8 @@ export function renderMachineManifest(
     return { disk, written };
   });
   const claims = pairs.map(({ disk, written }) => claim(hardware, disk, written, options));
-  const documents = [...claims, virtualMachine(hardware)].map(toKubernetesYaml);
+  // Not labelled as imported by Harvester's controller, which would take the machine for one of its own.
+  const documents = [...claims, virtualMachineObject(hardware)].map(toKubernetesYaml);
   const uploads = pairs.map(({ disk, written }) => ({ claimName: disk.claimName, ...written }));
   return [renderInstructions(hardware, uploads, options.fileName ?? 'machine.yaml'), ...documents].join('---\n');
 }
@@ -61,77 +63,6 @@ function claim(hardware: MappedHardware, disk: MappedDisk, written: ManifestDisk
       ...(hardware.storageClassName === undefined ? {} : { storageClassName: hardware.storageClassName }),
       resources: { requests: { storage: `${Math.max(1, Math.ceil(written.virtualSizeBytes / MIB))}Mi` } },
     },
-  };
-}
-
-/**
- * No resource limits: KubeVirt adds what QEMU needs to the guest's memory by itself, and Harvester's webhook takes 100 MiB off the guest's memory when a memory
- * limit is set. Not labelled as imported by Harvester's controller, which would take the machine for one of its own.
- */
-function virtualMachine(hardware: MappedHardware): object {
-  const { platform } = hardware;
-  return {
-    apiVersion: 'kubevirt.io/v1',
-    kind: 'VirtualMachine',
-    metadata: { name: hardware.name, ...namespaceOf(hardware), annotations: hardware.annotations },
-    spec: {
-      runStrategy: hardware.runStrategy,
-      template: {
-        metadata: { labels: { 'harvesterhci.io/vmName': hardware.name } },
-        spec: {
-          evictionStrategy: 'LiveMigrateIfPossible',
-          domain: {
-            cpu: platform.cpu,
-            memory: { guest: `${platform.memoryMebibytes}Mi` },
-            ...firmware(hardware),
-            features: { acpi: { enabled: true }, ...(platform.isSecureBoot ? { smm: { enabled: true } } : {}) },
-            devices: devices(hardware),
-          },
-          networks: hardware.nics.map((nic) => ({
-            name: nic.name,
-            ...(nic.network === 'pod' ? { pod: {} } : { multus: { networkName: nic.network } }),
-          })),
-          volumes: hardware.disks.map((disk) => ({
-            name: disk.name,
-            persistentVolumeClaim: { claimName: disk.claimName },
-          })),
-        },
-      },
-    },
-  };
-}
-
-function firmware({ platform }: MappedHardware): object {
-  const efi = { secureBoot: platform.isSecureBoot, ...(platform.hasPersistentState ? { persistent: true } : {}) };
-  const block = {
-    ...(platform.uuid === undefined ? {} : { uuid: platform.uuid }),
-    ...(platform.firmware === 'efi' ? { bootloader: { efi } } : {}),
-  };
-  return Object.keys(block).length === 0 ? {} : { firmware: block };
-}
-
-function devices({ disks, nics, platform }: MappedHardware): object {
-  return {
-    disks: disks.map(({ name, bootOrder, bus, serial }) => ({
-      name,
-      bootOrder,
-      ...(serial === undefined ? {} : { serial }),
-      disk: { bus },
-    })),
-    interfaces: nics.map(networkInterface),
-    // Otherwise KubeVirt gives a card to a machine that had none.
-    ...(nics.length === 0 ? { autoattachPodInterface: false } : {}),
-    ...(platform.hasTpm ? { tpm: { persistent: platform.hasPersistentState } } : {}),
-  };
-}
-
-function networkInterface({ name, model, network, macAddress, isConnected }: MappedNic): object {
-  return {
-    name,
-    model,
-    ...(macAddress === undefined ? {} : { macAddress }),
-    ...(network === 'pod' ? { masquerade: {} } : { bridge: {} }),
-    ...(isConnected ? {} : { state: 'down' }),
   };
 }
 

@@ -3,10 +3,10 @@ import { isProblem } from '../domain/problems.ts';
 import type { CallOptions } from '../lib/call-options.ts';
 import type { SourceRates } from '../ports/measure.ts';
 import type { Source } from '../ports/source.ts';
-import type { Target } from '../ports/target.ts';
 import { estimateTransfer, ratesOf } from './estimate-transfer.ts';
 import type { ImportPlan, PlannedDisk } from './import-plan.ts';
 import { type MeasureParts, measureDisk, measureTarget } from './measure-transfer.ts';
+import type { PlannedTarget } from './planned-target.ts';
 
 export interface MeasureLimits {
   /** For everything together; source and target are measured one after the other, or each would slow the other. */
@@ -24,7 +24,7 @@ const TARGET_SHARE = 0.4;
 export async function measureForPlan(
   parts: MeasureParts,
   source: Source,
-  target: Target | undefined,
+  target: PlannedTarget | undefined,
   plan: ImportPlan,
   { maxMs, minDataBytes = 0, signal }: MeasureLimits & CallOptions,
 ): Promise<Pick<ImportPlan, 'estimate' | 'notEstimated'>> {

@@ -4,9 +4,9 @@ import type { CallOptions } from '../lib/call-options.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Measurement, SourceRates, TargetProbe, TargetRates } from '../ports/measure.ts';
 import type { Source } from '../ports/source.ts';
-import type { Target } from '../ports/target.ts';
 import type { DataPlane } from '../ports/transfer.ts';
 import type { PlannedDisk } from './import-plan.ts';
+import type { PlannedTarget } from './planned-target.ts';
 
 export interface MeasureParts {
   readonly dataPlane: Pick<DataPlane, 'measureSource'>;
@@ -51,7 +51,7 @@ export async function measureDisk(
  */
 export async function measureTarget(
   { clock }: Pick<MeasureParts, 'clock'>,
-  target: Target,
+  target: PlannedTarget,
   { maxMs, maxBytes = MAX_BYTES, keepFreeBytes, signal }: MeasureTargetOptions,
 ): Promise<TargetRates | undefined> {
   await using probe = await target.openProbe?.({ maxBytes, keepFreeBytes, signal });

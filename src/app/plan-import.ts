@@ -3,11 +3,11 @@ import { type MappingOptions, mapMachine } from '../domain/hardware-mapping.ts';
 import { toKubernetesName } from '../domain/kubernetes-name.ts';
 import type { CallOptions } from '../lib/call-options.ts';
 import type { Source } from '../ports/source.ts';
-import type { Target } from '../ports/target.ts';
 import type { ImportPlan } from './import-plan.ts';
 import { type MeasureLimits, measureForPlan } from './measure-for-plan.ts';
 import type { MeasureParts } from './measure-transfer.ts';
 import { planDisks } from './plan-disks.ts';
+import type { PlannedTarget } from './planned-target.ts';
 
 export interface PlanOptions extends CallOptions {
   readonly machine?: string | undefined;
@@ -27,7 +27,7 @@ export interface PlanOptions extends CallOptions {
  */
 export async function planImport(
   source: Source,
-  target: Target | undefined,
+  target: PlannedTarget | undefined,
   options: PlanOptions,
 ): Promise<ImportPlan> {
   const { signal, measure } = options;

@@ -51,8 +51,11 @@ describe('chooseDiskBus', () => {
   });
 
   test("the user's word stands above the table and is named as the reason", () => {
-    expect(chooseDiskBus('ide', windows2019, 'virtio')).toEqual({ bus: 'virtio', reason: 'chosen by the user' });
-    expect(chooseDiskBus('sata', windows2019, 'sata')).toEqual({ bus: 'sata' });
+    expect(chooseDiskBus('ide', windows2019, { chosen: 'virtio' })).toEqual({
+      bus: 'virtio',
+      reason: 'chosen by the user',
+    });
+    expect(chooseDiskBus('sata', windows2019, { chosen: 'sata' })).toEqual({ bus: 'sata' });
   });
 });
 

@@ -19,6 +19,14 @@ export interface BusChoice {
   readonly reason?: string;
 }
 
+/** What the user says about buses. */
+export interface BusWord {
+  /** For this disk. */
+  readonly chosen?: DiskBus | undefined;
+  /** For disks whose controller is not known. */
+  readonly fallback?: DiskBus | undefined;
+}
+
 /**
  * What KubeVirt has for each kind: the same (a guest that ran on one has its driver), or a reason why not. Then it is SATA, whose AHCI driver is part of
  * nearly every system; those of virtio are not part of Windows, nor of every initial RAM disk.
@@ -43,14 +51,17 @@ export function controllerKind(controller: Controller | undefined): ControllerKi
 
 /**
  * The bus for a disk that was on this kind of controller. Windows never gets virtio from this table unless it already ran on it; only the
- * user's own word (`override`) does that.
+ * user's own word does that.
  */
-export function chooseDiskBus(kind: ControllerKind, guest: GuestOs | undefined, override?: DiskBus): BusChoice {
+export function chooseDiskBus(kind: ControllerKind, guest: GuestOs | undefined, word: BusWord = {}): BusChoice {
   const known = kinds[kind];
-  if (override !== undefined) {
-    return isSameHardware(kind, override) ? { bus: override } : { bus: override, reason: 'chosen by the user' };
+  const { chosen, fallback } = word;
+  if (chosen !== undefined) {
+    return isSameHardware(kind, chosen) ? { bus: chosen } : { bus: chosen, reason: 'chosen by the user' };
   }
   if ('same' in known) return { bus: known.same };
+  if (kind === 'unknown' && fallback !== undefined)
+    return { bus: fallback, reason: `${known.missing}; chosen by the user for such disks` };
   if (kind === 'nvme' && guest?.family === 'linux') {
     return { bus: 'virtio', reason: `${known.missing}; virtio is the fast bus, and Linux has a driver for it` };
   }

@@ -42,6 +42,25 @@ describe('boot order', () => {
   });
 });
 
+describe("the user's word", () => {
+  const disks = [disk('a', { controllerId: 'scsi0', unit: 0 }), disk('b')];
+  const machine = aMachine({ controllers: [pvscsi], disks });
+
+  test('for one disk stands above that for all', () => {
+    const own = new Map([['b', { bus: 'usb', claimName: 'data' }]] as const);
+    const mapped = mapDisks(machine, someOptions({ targetName: 'web', diskBus: 'scsi', disks: own })).disks;
+    expect(mapped.map(({ bus, claimName }) => [bus, claimName])).toEqual([
+      ['scsi', 'web-disk-0'],
+      ['usb', 'data'],
+    ]);
+  });
+
+  test('for disks of unknown controllers leaves the others alone', () => {
+    const mapped = mapDisks(machine, someOptions({ defaultDiskBus: 'virtio' })).disks;
+    expect(mapped.map(({ bus }) => bus)).toEqual(['sata', 'virtio']);
+  });
+});
+
 describe('doubt about booting', () => {
   const windowsOnScsi = aMachine({
     guestOs: windows2019,

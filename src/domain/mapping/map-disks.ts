@@ -20,7 +20,11 @@ export function mapDisks(
   const disks = machine.disks.map((disk, index): MappedDisk => {
     const controller = controllers.get(disk.controllerId ?? '');
     const kind = controllerKind(controller);
-    const choice = chooseDiskBus(kind, machine.guestOs, options.diskBus);
+    const own = options.disks?.get(disk.id);
+    const choice = chooseDiskBus(kind, machine.guestOs, {
+      chosen: own?.bus ?? options.diskBus,
+      fallback: options.defaultDiskBus,
+    });
     const position = order.indexOf(disk) + 1;
     const serial = disk.serial === undefined ? undefined : fitSerial(disk.serial, choice.bus);
     const name = `disk-${index}`;
@@ -41,7 +45,7 @@ export function mapDisks(
     return {
       id: disk.id,
       name,
-      claimName: `${options.targetName}-${name}`,
+      claimName: own?.claimName ?? `${options.targetName}-${name}`,
       bus: choice.bus,
       bootOrder: position,
       ...(serial ? { serial } : {}),

@@ -47,6 +47,31 @@ describe('networks', () => {
     expect(findings).toMatchObject([{ code: 'NetworkNotMapped', subject: 'b' }]);
   });
 
+  test('as the old importer does it, cards without a mapping are left out while another card has one', () => {
+    const options = someOptions({ networks, unmappedNics: 'leftOut' });
+    const nics = [nic('a', { network: 'x' }), nic('b', { network: 'prod' })];
+    const { nics: left, rows, findings } = mapNics(aMachine({ nics }), options);
+    expect(left.map((each) => each.id)).toEqual(['b']);
+    expect(rows.find((each) => each.property === 'nic[a]')).toMatchObject({
+      outcome: 'dropped',
+      reason: 'no network is named for it',
+    });
+    expect(findings).toMatchObject([{ code: 'NetworkNotMapped', subject: 'a' }]);
+    const alone = mapNics(aMachine({ nics: nics.slice(0, 1) }), options);
+    expect(alone.nics).toMatchObject([{ id: 'a', network: 'pod' }]);
+    expect(alone.findings).toMatchObject([{ code: 'NetworkNotMapped', subject: 'a' }]);
+  });
+
+  test("a model is the user's word for a network's cards, or for cards that have no counterpart", () => {
+    const options = someOptions({
+      networks,
+      nicModels: new Map([['prod', 'e1000']]),
+      defaultNicModel: 'rtl8139',
+    });
+    const nics = [nic('a', { network: 'prod' }), nic('b', { network: 'lab', model: 'VirtualSriovEthernetCard' })];
+    expect(mapNics(aMachine({ nics }), options).nics.map(({ model }) => model)).toEqual(['e1000', 'rtl8139']);
+  });
+
   test('two cards may be on the same network of the cluster', () => {
     expect(map(nic('a', { network: 'prod' }), nic('b', { network: 'prod' })).nics).toHaveLength(2);
   });

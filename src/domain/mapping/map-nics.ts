@@ -6,18 +6,21 @@ import type { MappedNic, MappingOptions } from './mapped-machine.ts';
 import { chooseNicModel } from './nic-model.ts';
 
 const POD = 'pod';
+const NOT_MAPPED = 'no network is named for it';
 
 /**
- * Network cards. KubeVirt allows one card on the pod network: the first that the user maps there gets it, else the first without a mapping; further
- * ones are dropped, since they would have no network to be on.
+ * Network cards. KubeVirt allows one card on the pod network: the first that the user maps there gets it, else the first without a mapping (with `unmappedNics: 'leftOut'` only
+ * where no card has one); further ones are dropped, since they would have no network to be on.
  */
 export function mapNics(
   machine: Machine,
   options: MappingOptions,
 ): { nics: MappedNic[]; rows: FidelityRow[]; findings: Finding[] } {
   const mapped = (nic: Nic) => (nic.network === undefined ? undefined : options.networks.get(nic.network));
+  const leavesOut = options.unmappedNics === 'leftOut' && machine.nics.some((nic) => mapped(nic) !== undefined);
   const onPod =
-    machine.nics.find((nic) => mapped(nic) === POD) ?? machine.nics.find((nic) => mapped(nic) === undefined);
+    machine.nics.find((nic) => mapped(nic) === POD) ??
+    (leavesOut ? undefined : machine.nics.find((nic) => mapped(nic) === undefined));
   const nics: MappedNic[] = [];
   const rows: FidelityRow[] = [];
   const findings: Finding[] = [];
@@ -32,12 +35,15 @@ export function mapNics(
         dropped(
           `nic[${nic.id}]`,
           describe(nic),
-          'only one card can be on the pod network, and no other network is named for it',
+          leavesOut ? NOT_MAPPED : 'only one card can be on the pod network, and no other network is named for it',
         ),
       );
       continue;
     }
-    const { model, reason } = chooseNicModel(nic.model, machine.guestOs);
+    const { model, reason } = chooseNicModel(nic.model, machine.guestOs, {
+      chosen: options.nicModels?.get(nic.network ?? ''),
+      fallback: options.defaultNicModel,
+    });
     const name = `nic-${nics.length}`;
     const macAddress = claimMac(nic, macs, rows);
     rows.push(

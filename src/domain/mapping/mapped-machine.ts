@@ -14,6 +14,18 @@ export interface MappingOptions {
   readonly networks: ReadonlyMap<string, string>;
   /** The user's word for all disks; stands above the table, drivers or not. */
   readonly diskBus?: Exclude<DiskBus, 'usb'>;
+  /** Of disks whose controller the source does not name; chosen by the table unless told. */
+  readonly defaultDiskBus?: DiskBus;
+  /** The user's word for single disks, by their id; stands above everything else. */
+  readonly disks?: ReadonlyMap<string, { readonly bus?: DiskBus | undefined; readonly claimName?: string | undefined }>;
+  /** The user's word for the cards on a network of the source. */
+  readonly nicModels?: ReadonlyMap<string, NicModel>;
+  /** Of cards whose own model has no counterpart; chosen by the table unless told. */
+  readonly defaultNicModel?: NicModel;
+  /**
+   * Cards whose network has no counterpart. `onPod` (the default): the first of them goes to the pod network. `leftOut`: all are left out, unless the machine would have no card at all.
+   */
+  readonly unmappedNics?: 'onPod' | 'leftOut';
   readonly storageClassName?: string;
   readonly diskFormat: 'qcow2' | 'raw';
   /** Halted unless said otherwise: a machine that starts by itself may meet its original on the network, or start before its disks are filled. */

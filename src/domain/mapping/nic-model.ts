@@ -17,13 +17,27 @@ const counterparts: readonly (readonly [pattern: RegExp, model: NicModel])[] = [
   [/ne2k/, 'ne2k_pci'],
 ];
 
-/** The model for a card that the source calls `source`. Windows gets virtio only when it already ran on it, since its installation has no such driver. */
-export function chooseNicModel(source: string, guest: GuestOs | undefined): ModelChoice {
-  const word = source.toLowerCase().replace(/[^a-z0-9]/g, '');
-  const counterpart = counterparts.find(([pattern]) => pattern.test(word))?.[1];
+/** What the user says about models. */
+export interface ModelWord {
+  /** For this card. */
+  readonly chosen?: NicModel | undefined;
+  /** For cards that have no counterpart. */
+  readonly fallback?: NicModel | undefined;
+}
+
+/**
+ * The model for a card that the source calls `source`. Windows gets virtio only when it already ran on it, since its installation has no such driver, or when the user says so.
+ */
+export function chooseNicModel(source: string, guest: GuestOs | undefined, word: ModelWord = {}): ModelChoice {
+  const name = source.toLowerCase().replace(/[^a-z0-9]/g, '');
+  const counterpart = counterparts.find(([pattern]) => pattern.test(name))?.[1];
+  const { chosen, fallback } = word;
+  if (chosen !== undefined)
+    return chosen === counterpart ? { model: chosen } : { model: chosen, reason: 'chosen by the user' };
   if (counterpart !== undefined) return { model: counterpart };
 
   const missing = source ? `KubeVirt has no ${source}` : 'the source names no model';
+  if (fallback !== undefined) return { model: fallback, reason: `${missing}; chosen by the user for such cards` };
   if (guest?.family === 'linux') return { model: 'virtio', reason: `${missing}; Linux has the virtio driver` };
   if (guest?.family === 'windows') {
     return { model: windowsModel(guest), reason: `${missing}; this Windows brings the driver, unlike that of virtio` };

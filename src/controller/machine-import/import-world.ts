@@ -1,0 +1,70 @@
+import type { Job, PersistentVolumeClaim, Pod } from '../../api/core-kinds.ts';
+import type { VirtualMachine } from '../../api/platform-kinds.ts';
+import type { StoredVirtualMachineImport } from '../../api/virtual-machine-import.ts';
+import type { Finding } from '../../domain/finding.ts';
+import type { ProblemCode } from '../../domain/problems.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Cluster } from '../../ports/cluster.ts';
+import type { SourceAdapter } from '../../ports/source-adapter.ts';
+import type { WorkerSettings } from './objects/transfer-job.ts';
+import type { PlanRecord } from './plan-record.ts';
+import type { LiveProgress } from './status.ts';
+import type { TransferStore } from './transfer-store.ts';
+
+/** What watches have brought of the objects that imports made; may be a moment old. */
+export interface ImportObjects {
+  jobs(importUid: string): readonly Job[];
+  pods(importUid: string): readonly Pod[];
+  claims(importUid: string): readonly PersistentVolumeClaim[];
+  machine(namespace: string, name: string): VirtualMachine | undefined;
+  /** All imports there are, as far as their place, age, and the machine they want is concerned. */
+  imports(): Iterable<ImportSummary>;
+}
+
+export interface ImportSummary {
+  readonly uid: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** Of the machine it wants to make; undefined while that is not known. */
+  readonly targetName: string | undefined;
+  readonly createdAt: string;
+  readonly isFinished: boolean;
+}
+
+/** Told to the user as events of the import; never fails. */
+export interface EventSink {
+  record(
+    about: StoredVirtualMachineImport,
+    event: { readonly type: 'Normal' | 'Warning'; readonly reason: ProblemCode | string; readonly message: string },
+  ): void;
+}
+
+/** Which transfers may run beside each other. */
+export interface TransferSlots {
+  /** Why this one may not start now; undefined when it may. */
+  blocked(transfer: { readonly host: string | undefined }): string | undefined;
+}
+
+/** What preflight last said of an import, for as long as it is about the same spec. */
+export interface PreflightMemory {
+  readonly specHash: string;
+  readonly ranAt: number;
+  readonly findings: readonly Finding[];
+  /** Undefined when something was in the way. */
+  readonly plan: PlanRecord | undefined;
+}
+
+export interface ImportParts {
+  readonly cluster: Cluster;
+  readonly clock: Clock;
+  readonly adapters: ReadonlyMap<string, SourceAdapter>;
+  readonly objects: ImportObjects;
+  readonly transfers: TransferStore;
+  readonly slots: TransferSlots;
+  readonly events: EventSink;
+  /** By the id of the transfer (names.ts). */
+  readonly live: Map<string, LiveProgress>;
+  /** By the import's uid. */
+  readonly preflights: Map<string, PreflightMemory>;
+  readonly worker: WorkerSettings;
+}

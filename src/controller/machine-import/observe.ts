@@ -1,0 +1,299 @@
+import {
+  type ConfigMap,
+  configMapKind,
+  eventKind,
+  type Job,
+  jobKind,
+  type PersistentVolumeClaim,
+  type Pod,
+  persistentVolumeClaimKind,
+  podKind,
+  storageClassKind,
+} from '../../api/core-kinds.ts';
+import { IMPORT_FINALIZER, IMPORT_UID_LABEL, importStatuses } from '../../api/literals.ts';
+import { type VirtualMachine, virtualMachineKind } from '../../api/platform-kinds.ts';
+import type { VirtualMachineImport } from '../../api/virtual-machine-import.ts';
+import type { OwnerReference } from '../../domain/kubernetes-object.ts';
+import type {
+  ImportHistory,
+  Leftover,
+  ObservedDisk,
+  ObservedImport,
+  ObservedMachine,
+  ObservedVolume,
+} from '../../domain/next-action.ts';
+import type { CallOptions } from '../../lib/call-options.ts';
+import type { ImportParts, PreflightMemory } from './import-world.ts';
+import { namesOf } from './names.ts';
+import { diskOf, epochOf, mayWrite, observeTransfer } from './observe-transfer.ts';
+import { type DiskPlan, decodePlan, hashSpec, type PlanRecord } from './plan-record.ts';
+
+export interface Observation {
+  readonly seen: ObservedImport;
+  /** Undefined before preflight, or when it did not pass. */
+  readonly preflight: PreflightMemory | undefined;
+  /** The one in force; stays when an edit of the spec is refused. */
+  readonly plan: PlanRecord | undefined;
+}
+
+/**
+ * Gathers everything one decision may look at. What watches have not brought is asked for before it counts as absent: they may lag behind our own writes, and nothing must be made
+ * twice.
+ */
+export async function observeImport(
+  parts: ImportParts,
+  machineImport: VirtualMachineImport,
+  options: CallOptions = {},
+): Promise<Observation> {
+  const { metadata, spec, status } = machineImport;
+  const isDeleting = metadata.deletionTimestamp !== undefined;
+  const history = historyOf(machineImport);
+  const plan = await readPlan(parts, machineImport, options);
+  const preflight = preflightOf(parts, machineImport, plan);
+  const machine = await observeMachine(parts, machineImport, plan, options);
+  const isDone = history === 'finished' && !isDeleting;
+  const disks = plan === undefined || isDone ? [] : await observeDisks(parts, machineImport, plan, options);
+  const seen: ObservedImport = {
+    now: parts.clock.now(),
+    isDeleting,
+    hasFinalizer: metadata.finalizers?.includes(IMPORT_FINALIZER) ?? false,
+    isSuspended: spec.suspend,
+    isRetryAsked: spec.retry !== undefined && spec.retry !== status.progress?.retry && status.progress !== undefined,
+    history,
+    preflight,
+    // A file is never on. Sources with power tell it when they come.
+    sourcePower: { state: 'off' },
+    disks,
+    machine: history === 'finished' ? { state: 'kept' } : machine,
+    leftovers: isDeleting ? await findLeftovers(parts, machineImport, machine, options) : [],
+  };
+  return { seen, preflight, plan };
+}
+
+/** Ruling 15: states of upstream that come without our record are upstream's work. */
+export function historyOf({ status }: VirtualMachineImport): ImportHistory {
+  const { progress, importStatus } = status;
+  if (progress?.finishedAt !== undefined) return 'finished';
+  if (progress !== undefined) return 'ours';
+  switch (importStatus) {
+    case undefined:
+      return 'ours';
+    case importStatuses.machineRunning:
+    case importStatuses.invalid:
+    case importStatuses.failed:
+      return 'finished';
+    case importStatuses.imagesReady:
+      return 'imagesReady';
+    case importStatuses.machineCreated:
+      return 'machineCreated';
+    default:
+      return 'restart';
+  }
+}
+
+export function ownerOf({ metadata }: VirtualMachineImport): OwnerReference {
+  const { name, uid = '' } = metadata;
+  return {
+    apiVersion: 'migration.harvesterhci.io/v1beta1',
+    kind: 'VirtualMachineImport',
+    name,
+    uid,
+    controller: true,
+    blockOwnerDeletion: true,
+  };
+}
+
+async function readPlan(
+  parts: ImportParts,
+  { metadata, status }: VirtualMachineImport,
+  options: CallOptions,
+): Promise<PlanRecord | undefined> {
+  const { uid = '', namespace = '' } = metadata;
+  const known = parts.preflights.get(uid)?.plan;
+  if (known !== undefined || status.progress?.disks === undefined) return known;
+  const stored: ConfigMap | undefined = await parts.cluster.get(
+    configMapKind,
+    { namespace, name: namesOf(uid).plan },
+    options,
+  );
+  const plan = stored && decodePlan(stored);
+  if (plan !== undefined) {
+    const { specHash, ranAt, findings } = plan;
+    parts.preflights.set(uid, { specHash, ranAt, findings, plan });
+  }
+  return plan;
+}
+
+/** Only what was said of the spec as it is now counts. */
+function preflightOf(
+  { preflights }: ImportParts,
+  { metadata, spec }: VirtualMachineImport,
+  plan: PlanRecord | undefined,
+): PreflightMemory | undefined {
+  const hash = hashSpec(spec);
+  const known = preflights.get(metadata.uid ?? '');
+  if (known?.specHash === hash) return known;
+  if (plan?.specHash !== hash) return undefined;
+  return { specHash: hash, ranAt: plan.ranAt, findings: plan.findings, plan };
+}
+
+async function observeDisks(
+  parts: ImportParts,
+  machineImport: VirtualMachineImport,
+  plan: PlanRecord,
+  options: CallOptions,
+): Promise<ObservedDisk[]> {
+  const { uid = '', namespace = '' } = machineImport.metadata;
+  const owner = ownerOf(machineImport);
+  const jobs = parts.objects.jobs(uid);
+  const pods = parts.objects.pods(uid);
+  const disks: ObservedDisk[] = [];
+  for (const disk of plan.disks) {
+    const { index } = disk;
+    const place = { namespace, owner, disk: index };
+    const { state } = await parts.transfers.read(place, options);
+    const told = machineImport.status.progress?.disks?.find((each) => each.index === index)?.epoch ?? 0;
+    const ownJobs = jobs.filter((each) => diskOf(each) === index);
+    const found = await jobOfRun(parts, { namespace, uid, index, epoch: state.epoch }, ownJobs, options);
+    const transfer = observeTransfer({
+      jobs: found,
+      pods: pods.filter((each) => diskOf(each) === index),
+      state,
+      live: parts.live.get(namesOf(uid).transfer(index)),
+    });
+    const isDone = state.result !== undefined;
+    const queuedFor = isDone || transfer !== undefined ? undefined : parts.slots.blocked({ host: plan.sourceHost });
+    disks.push({
+      index,
+      volume: isDone ? { state: 'bound' } : await observeVolume(parts, machineImport, disk, options),
+      epoch: Math.max(state.epoch, told),
+      transfer,
+      isDone,
+      ...(queuedFor === undefined ? {} : { queuedFor }),
+    });
+  }
+  return disks;
+}
+
+async function jobOfRun(
+  { cluster }: ImportParts,
+  run: { readonly namespace: string; readonly uid: string; readonly index: number; readonly epoch: number },
+  known: readonly Job[],
+  options: CallOptions,
+): Promise<readonly Job[]> {
+  const { namespace, uid, index, epoch } = run;
+  if (epoch === 0 || known.some((each) => epochOf(each) === epoch)) return known;
+  const job = await cluster.get(jobKind, { namespace, name: namesOf(uid).job(index, epoch) }, options);
+  return job === undefined ? known : [...known, job];
+}
+
+async function observeVolume(
+  { cluster, objects }: ImportParts,
+  { metadata }: VirtualMachineImport,
+  { claimName, storageClass }: DiskPlan,
+  options: CallOptions,
+): Promise<ObservedVolume> {
+  const { uid = '', namespace = '' } = metadata;
+  const known = objects.claims(uid).find((each) => each.metadata.name === claimName);
+  const claim = known ?? (await cluster.get(persistentVolumeClaimKind, { namespace, name: claimName }, options));
+  if (claim === undefined) return { state: 'absent' };
+  if (claim.metadata.labels?.[IMPORT_UID_LABEL] !== uid)
+    return {
+      state: 'foreign',
+      message: `claim "${claimName}" in namespace "${namespace}" was not made by this import`,
+    };
+  if (claim.metadata.deletionTimestamp !== undefined) return { state: 'going' };
+  if (claim.status?.phase === 'Bound') return { state: 'bound' };
+  if (claim.status?.phase === 'Lost') return { state: 'lost', message: `claim "${claimName}" has lost its volume` };
+  const isWaitingForConsumer = await waitsForConsumer(cluster, storageClass, options);
+  const message = isWaitingForConsumer ? undefined : await provisionerMessage(cluster, claim, options);
+  return {
+    state: 'pending',
+    isWaitingForConsumer,
+    since: Date.parse(claim.metadata.creationTimestamp ?? '') || 0,
+    ...(message === undefined ? {} : { message }),
+  };
+}
+
+async function waitsForConsumer(cluster: ImportParts['cluster'], name: string | undefined, options: CallOptions) {
+  if (name === undefined) return false;
+  const storageClass = await cluster.get(storageClassKind, { name }, options);
+  return storageClass?.volumeBindingMode === 'WaitForFirstConsumer';
+}
+
+/** The last thing that anybody said about the claim, in its own words. */
+async function provisionerMessage(
+  cluster: ImportParts['cluster'],
+  { metadata }: PersistentVolumeClaim,
+  options: CallOptions,
+): Promise<string | undefined> {
+  const fields = { 'involvedObject.uid': metadata.uid ?? '' };
+  let last: { readonly at: string; readonly text: string } | undefined;
+  for await (const event of cluster.list(eventKind, { ...options, namespace: metadata.namespace, fields })) {
+    const at = event.lastTimestamp ?? event.eventTime ?? event.metadata.creationTimestamp ?? '';
+    if (last === undefined || at >= last.at) last = { at, text: `${event.reason ?? ''}: ${event.message ?? ''}` };
+  }
+  return last && `claim "${metadata.name}": ${last.text}`;
+}
+
+async function observeMachine(
+  { cluster, objects }: ImportParts,
+  { metadata, spec, status }: VirtualMachineImport,
+  plan: PlanRecord | undefined,
+  options: CallOptions,
+): Promise<ObservedMachine> {
+  const name = plan?.targetName ?? status.importedVirtualMachineName;
+  const { uid, namespace = '' } = metadata;
+  if (name === undefined) return { state: 'absent' };
+  const known = objects.machine(namespace, name);
+  const machine = known ?? (await cluster.get(virtualMachineKind, { namespace, name }, options));
+  if (machine === undefined) return { state: 'absent' };
+  const isUpstreams = status.progress === undefined && status.importStatus === importStatuses.machineCreated;
+  if (machine.metadata.labels?.[IMPORT_UID_LABEL] !== uid && !isUpstreams)
+    return {
+      state: 'foreign',
+      message: `VirtualMachine "${name}" in namespace "${namespace}" was not made by this import`,
+    };
+  const message = machineMessage(machine);
+  return {
+    state: 'created',
+    createdAt: Date.parse(machine.metadata.creationTimestamp ?? '') || 0,
+    mayRun: spec.run,
+    isReady: machine.status?.ready === true,
+    ...(message === undefined ? {} : { message }),
+  };
+}
+
+function machineMessage({ status }: VirtualMachine): string | undefined {
+  const wrong = status?.conditions?.find(({ type, status: is, message }) => {
+    const isBad = type === 'Failure' ? is === 'True' : type === 'Ready' && is === 'False';
+    return isBad && message !== undefined;
+  });
+  const state = status?.printableStatus;
+  if (state === undefined && wrong?.message === undefined) return undefined;
+  return [state, wrong?.message].filter((each) => each !== undefined).join(': ');
+}
+
+/**
+ * What the import made and a deletion takes away. A machine that was made is the user's, and so are its disks: all of it was copied and proven by then. Asked of the API itself, because
+ * here a missing object decides.
+ */
+async function findLeftovers(
+  { cluster }: ImportParts,
+  { metadata }: VirtualMachineImport,
+  machine: ObservedMachine,
+  options: CallOptions,
+): Promise<Leftover[]> {
+  const { uid = '', namespace } = metadata;
+  const list = { ...options, namespace, labels: { [IMPORT_UID_LABEL]: uid } };
+  const leftovers: Leftover[] = [];
+  const note = ({ kind, metadata: { name, deletionTimestamp } }: Job | Pod | PersistentVolumeClaim | ConfigMap) =>
+    leftovers.push({ kind, name, isGoing: deletionTimestamp !== undefined });
+  for await (const job of cluster.list(jobKind, list)) note(job);
+  for await (const pod of cluster.list(podKind, list)) if (mayWrite(pod)) note(pod);
+  for await (const configMap of cluster.list(configMapKind, list)) note(configMap);
+  // Only when nobody writes any more.
+  if (leftovers.length === 0 && machine.state !== 'created' && machine.state !== 'kept')
+    for await (const claim of cluster.list(persistentVolumeClaimKind, list)) note(claim);
+  return leftovers;
+}

@@ -1,0 +1,255 @@
+import { configMapKind, jobKind, persistentVolumeClaimKind, podKind } from '../../api/core-kinds.ts';
+import { IMPORT_FINALIZER, IMPORT_UID_LABEL, IMPORTED_LABEL } from '../../api/literals.ts';
+import { virtualMachineKind } from '../../api/platform-kinds.ts';
+import { type VirtualMachineImport, virtualMachineImportKind } from '../../api/virtual-machine-import.ts';
+import { virtualMachineObject } from '../../app/virtual-machine-object.ts';
+import type { Finding } from '../../domain/finding.ts';
+import type { ResourceKind } from '../../domain/kubernetes-object.ts';
+import { refOf } from '../../domain/kubernetes-object.ts';
+import type { Action } from '../../domain/next-action.ts';
+import { isProblem, ProblemError } from '../../domain/problems.ts';
+import type { CallOptions } from '../../lib/call-options.ts';
+import type { ImportParts, PreflightMemory } from './import-world.ts';
+import { labelsOf, namesOf } from './names.ts';
+import { claimObject } from './objects/claim.ts';
+import { transferJob } from './objects/transfer-job.ts';
+import { type Observation, ownerOf } from './observe.ts';
+import { diskOf, mayWrite } from './observe-transfer.ts';
+import { encodePlan, hashSpec, type PlanRecord } from './plan-record.ts';
+import { runPreflight } from './preflight.ts';
+
+/** Does the one thing that was decided. Everything is such that doing it again, or finding it done, is the same. */
+export async function performAction(
+  parts: ImportParts,
+  machineImport: VirtualMachineImport,
+  observation: Observation,
+  action: Action,
+  fieldFindings: readonly Finding[],
+  options: CallOptions = {},
+): Promise<void> {
+  const work = new ImportWork(parts, machineImport, observation, options);
+  switch (action.type) {
+    case 'none':
+    case 'wait':
+    case 'stall':
+      return;
+    case 'addFinalizer':
+      return work.setFinalizers([...(machineImport.metadata.finalizers ?? []), IMPORT_FINALIZER]);
+    case 'removeFinalizer':
+      return work.letGo();
+    case 'cleanUp':
+      return work.cleanUp();
+    case 'stopTransfers':
+      return work.stopTransfers();
+    case 'restart':
+      return work.beginAnew();
+    case 'runPreflight':
+      return work.lookAhead(fieldFindings);
+    case 'createVolume':
+      return work.createVolume(action.disk);
+    case 'startTransfer':
+      return work.startTransfer(action.disk, action.epoch);
+    case 'createMachine':
+      return work.createMachine();
+    case 'finish':
+      return work.finish();
+    case 'shutDownSource':
+    case 'powerOffSource':
+      throw new Error(`no source here has power, yet ${action.type} was decided`);
+  }
+}
+
+class ImportWork {
+  readonly #parts: ImportParts;
+  readonly #import: VirtualMachineImport;
+  readonly #observation: Observation;
+  readonly #options: CallOptions;
+  readonly #uid: string;
+  readonly #namespace: string;
+
+  constructor(parts: ImportParts, machineImport: VirtualMachineImport, observation: Observation, options: CallOptions) {
+    this.#parts = parts;
+    this.#import = machineImport;
+    this.#observation = observation;
+    this.#options = options;
+    this.#uid = machineImport.metadata.uid ?? '';
+    this.#namespace = machineImport.metadata.namespace ?? '';
+  }
+
+  async setFinalizers(finalizers: readonly string[]): Promise<void> {
+    const { resourceVersion } = this.#import.metadata;
+    const patch = { metadata: { finalizers, ...(resourceVersion === undefined ? {} : { resourceVersion }) } };
+    await this.#parts.cluster.patch(virtualMachineImportKind, refOf(this.#import), patch, this.#options);
+  }
+
+  async letGo(): Promise<void> {
+    const { finalizers = [] } = this.#import.metadata;
+    await this.setFinalizers(finalizers.filter((each) => each !== IMPORT_FINALIZER));
+    this.#parts.transfers.forget(this.#uid);
+    this.#parts.preflights.delete(this.#uid);
+    for (const id of this.#parts.live.keys()) if (id.startsWith(`${this.#uid}.`)) this.#parts.live.delete(id);
+  }
+
+  /** Nothing is forced: a Pod that still writes is waited for, and its volume goes after it. */
+  async cleanUp(): Promise<void> {
+    const { leftovers } = this.#observation.seen;
+    for (const { kind, name, isGoing } of leftovers) {
+      if (!isGoing) await this.#parts.cluster.delete(kindOf(kind), { namespace: this.#namespace, name }, this.#options);
+    }
+  }
+
+  async stopTransfers(): Promise<void> {
+    for (const job of this.#parts.objects.jobs(this.#uid)) {
+      if (job.metadata.deletionTimestamp === undefined)
+        await this.#parts.cluster.delete(jobKind, refOf(job), { ...this.#options, uid: job.metadata.uid });
+    }
+  }
+
+  /** Stops what runs; when nothing writes any more, removes what was written and forgets what was decided. */
+  async beginAnew(): Promise<void> {
+    const { cluster, transfers, preflights } = this.#parts;
+    await this.stopTransfers();
+    if (await this.#hasWriter()) return;
+    const list = { ...this.#options, namespace: this.#namespace, labels: { [IMPORT_UID_LABEL]: this.#uid } };
+    if (this.#observation.seen.machine.state !== 'created')
+      for await (const claim of cluster.list(persistentVolumeClaimKind, list))
+        await cluster.delete(persistentVolumeClaimKind, refOf(claim), this.#options);
+    for (const { index } of this.#observation.plan?.disks ?? [])
+      await transfers.reset({ namespace: this.#namespace, owner: ownerOf(this.#import), disk: index }, this.#options);
+    preflights.delete(this.#uid);
+    await cluster.delete(configMapKind, { namespace: this.#namespace, name: namesOf(this.#uid).plan }, this.#options);
+  }
+
+  async lookAhead(fieldFindings: readonly Finding[]): Promise<void> {
+    const { cluster, adapters, clock, preflights } = this.#parts;
+    const before = this.#observation.plan;
+    const result = await runPreflight(
+      { cluster, adapters, now: () => clock.now() },
+      this.#import,
+      fieldFindings,
+      this.#options,
+    );
+    const memory: PreflightMemory = { specHash: hashSpec(this.#import.spec), ranAt: clock.now(), ...result };
+    const isBegun = this.#observation.seen.disks.some(({ epoch, volume }) => epoch > 0 || volume.state !== 'absent');
+    if (before !== undefined && isBegun && result.plan !== undefined && !hasSameVolumes(before, result.plan)) {
+      const message = 'the edited import would need other volumes than those it has begun to fill';
+      const changed: Finding = { severity: 'blocker', code: 'ImportChanged', message, subject: 'spec' };
+      preflights.set(this.#uid, { ...memory, findings: [changed, ...result.findings], plan: before });
+      return;
+    }
+    if (result.plan !== undefined) await this.#storePlan(result.plan);
+    // What an edit broke leaves the plan in force as it was: volumes are found by it.
+    preflights.set(this.#uid, { ...memory, plan: result.plan ?? before });
+  }
+
+  async createVolume(index: number): Promise<void> {
+    const disk = this.#planOf(index);
+    const claim = claimObject(this.#uid, this.#namespace, disk);
+    await unlessThere(this.#parts.cluster.create(persistentVolumeClaimKind, claim, this.#options));
+  }
+
+  async startTransfer(index: number, epoch: number): Promise<void> {
+    // Watches may lag behind: the API itself is asked whether anybody may still write.
+    if (await this.#hasWriter(index)) return;
+    const place = { namespace: this.#namespace, owner: ownerOf(this.#import), disk: index };
+    this.#parts.live.delete(namesOf(this.#uid).transfer(index));
+    await this.#parts.transfers.begin(place, epoch, this.#options);
+    const job = transferJob({ ...place, disk: this.#planOf(index), epoch }, this.#parts.worker);
+    await unlessThere(this.#parts.cluster.create(jobKind, job, this.#options));
+  }
+
+  async createMachine(): Promise<void> {
+    const { plan } = this.#observation;
+    if (plan === undefined) throw new Error('a machine is to be made without a plan');
+    const runStrategy = this.#import.spec.run ? plan.hardware.runStrategy : 'Halted';
+    const machine = virtualMachineObject(
+      { ...plan.hardware, namespace: this.#namespace, runStrategy },
+      {
+        labels: { ...labelsOf(this.#uid), [IMPORTED_LABEL]: 'true' },
+        annotations: claimTemplates(this.#uid, this.#namespace, plan),
+      },
+    );
+    await unlessThere(this.#parts.cluster.create(virtualMachineKind, machine, this.#options));
+  }
+
+  async finish(): Promise<void> {
+    await this.stopTransfers();
+  }
+
+  async #hasWriter(disk?: number): Promise<boolean> {
+    const labels = { [IMPORT_UID_LABEL]: this.#uid };
+    for await (const pod of this.#parts.cluster.list(podKind, {
+      ...this.#options,
+      namespace: this.#namespace,
+      labels,
+    })) {
+      if (mayWrite(pod) && (disk === undefined || diskOf(pod) === disk)) return true;
+    }
+    return false;
+  }
+
+  async #storePlan(plan: PlanRecord): Promise<void> {
+    const configMap = {
+      apiVersion: 'v1',
+      kind: 'ConfigMap',
+      metadata: {
+        name: namesOf(this.#uid).plan,
+        namespace: this.#namespace,
+        labels: labelsOf(this.#uid),
+        ownerReferences: [ownerOf(this.#import)],
+      },
+      binaryData: encodePlan(plan),
+    };
+    await this.#parts.cluster.apply(configMapKind, configMap, {
+      ...this.#options,
+      fieldManager: 'airlift',
+      force: true,
+    });
+  }
+
+  #planOf(index: number) {
+    const disk = this.#observation.plan?.disks.find((each) => each.index === index);
+    if (disk === undefined) throw new Error(`disk ${index} is not in the plan`);
+    return disk;
+  }
+}
+
+/** Somebody, most likely ourselves a moment ago, has made it; whether it is what it should be is seen the next time. */
+async function unlessThere(making: Promise<unknown>): Promise<void> {
+  try {
+    await making;
+  } catch (error) {
+    if (!isProblem(error, 'ClusterObjectExists')) throw error;
+  }
+}
+
+function hasSameVolumes(one: PlanRecord, other: PlanRecord): boolean {
+  const key = ({ disks }: PlanRecord) =>
+    JSON.stringify(
+      disks.map(({ index, id, virtualSizeBytes, claimName, storageClass, accessMode, volumeMode }) => [
+        index,
+        id,
+        virtualSizeBytes,
+        claimName,
+        storageClass,
+        accessMode,
+        volumeMode,
+      ]),
+    );
+  return one.machineId === other.machineId && key(one) === key(other);
+}
+
+/** From it Harvester's page offers to keep or remove a machine's volumes (ruling 19). */
+function claimTemplates(uid: string, namespace: string, plan: PlanRecord): Record<string, string> {
+  const templates = plan.disks.map((disk) => {
+    const { metadata, spec } = claimObject(uid, namespace, disk);
+    return { metadata: { name: metadata.name }, spec };
+  });
+  return { 'harvesterhci.io/volumeClaimTemplates': JSON.stringify(templates) };
+}
+
+function kindOf(kind: string): ResourceKind {
+  const known = [jobKind, podKind, configMapKind, persistentVolumeClaimKind].find((each) => each.kind === kind);
+  if (known === undefined) throw new ProblemError('ClusterKindMissing', `nothing here removes objects of kind ${kind}`);
+  return known;
+}

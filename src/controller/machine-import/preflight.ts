@@ -1,0 +1,205 @@
+import { API_VERSION, IMPORT_UID_LABEL } from '../../api/literals.ts';
+import { networkAttachmentDefinitionKind, virtualMachineKind } from '../../api/platform-kinds.ts';
+import type { VirtualMachineImport } from '../../api/virtual-machine-import.ts';
+import type { ImportPlan } from '../../app/import-plan.ts';
+import { planImport } from '../../app/plan-import.ts';
+import type { Finding } from '../../domain/finding.ts';
+import { isBlocker } from '../../domain/finding.ts';
+import { isKubernetesName, toKubernetesName } from '../../domain/kubernetes-name.ts';
+import { isProblem, ProblemError } from '../../domain/problems.ts';
+import type { CallOptions } from '../../lib/call-options.ts';
+import type { Cluster } from '../../ports/cluster.ts';
+import type { ResolvedSource, SourceAdapter } from '../../ports/source-adapter.ts';
+import { readSecretOf } from '../sources/read-secret.ts';
+import { hashSpec, type PlanRecord } from './plan-record.ts';
+import { checkQuota } from './preflight-quota.ts';
+import { planVolumes } from './preflight-volumes.ts';
+import { mappingOf } from './spec-mapping.ts';
+
+export interface PreflightParts {
+  readonly cluster: Cluster;
+  /** By the lower-cased name of their kind. */
+  readonly adapters: ReadonlyMap<string, SourceAdapter>;
+  readonly now: () => number;
+}
+
+export interface PreflightResult {
+  /** All of them, blockers first. */
+  readonly findings: readonly Finding[];
+  /** Absent when something is in the way. */
+  readonly plan: PlanRecord | undefined;
+}
+
+/**
+ * Asks everything that can be asked before the first byte, and tells all answers at once instead of the first (reference section 3). Changes nothing anywhere.
+ * @throws ProblemError only when it could not look at the cluster at all
+ */
+export async function runPreflight(
+  parts: PreflightParts,
+  machineImport: VirtualMachineImport,
+  fieldFindings: readonly Finding[],
+  options: CallOptions = {},
+): Promise<PreflightResult> {
+  const findings: Finding[] = [...fieldFindings];
+  findings.push(...(await checkNetworks(parts.cluster, machineImport, options)));
+  const source = await resolveSource(parts, machineImport, options).catch(toFinding);
+  if (!isResolved(source)) {
+    findings.push(source);
+    return { findings: sortFindings(findings), plan: undefined };
+  }
+  const planned = await planFrom(source, machineImport, options).catch(toFinding);
+  if ('code' in planned) {
+    findings.push(planned);
+    return { findings: sortFindings(findings), plan: undefined };
+  }
+  findings.push(...planned.findings.filter((each) => !isSkipped(each, machineImport)));
+  const { disks, findings: volumeFindings } = await planVolumes(parts.cluster, machineImport, planned, options);
+  findings.push(
+    ...volumeFindings,
+    ...(await checkQuota(parts.cluster, machineImport, disks, options)),
+    ...(await checkMachine(parts.cluster, machineImport, planned.targetName, options)),
+  );
+  const sorted = sortFindings(findings);
+  if (sorted.some(isBlocker)) return { findings: sorted, plan: undefined };
+  const record: PlanRecord = {
+    version: 1,
+    specHash: hashSpec(machineImport.spec),
+    ranAt: parts.now(),
+    targetName: planned.targetName,
+    machineId: planned.machine.id,
+    hardware: planned.mapped.hardware,
+    fidelity: planned.mapped.fidelity,
+    findings: sorted,
+    disks,
+    ...(source.host === undefined ? {} : { sourceHost: source.host }),
+  };
+  return { findings: sorted, plan: record };
+}
+
+/** Upstream's switch leaves out what is particular to the source; that the machine would not start is a warning anyway. */
+function isSkipped(each: Finding, { spec }: VirtualMachineImport): boolean {
+  return spec.skipPreflightChecks === true && each.code === 'GuestMayNotBoot';
+}
+
+async function planFrom(
+  source: ResolvedSource,
+  machineImport: VirtualMachineImport,
+  { signal }: CallOptions,
+): Promise<ImportPlan> {
+  const { spec, metadata } = machineImport;
+  await using opened = await source.open({ signal });
+  const machine = source.machineRef({ name: spec.virtualMachineName, folder: spec.folder });
+  return await planImport(opened, CLUSTER_TARGET, {
+    machine,
+    targetName: targetNameOf(machineImport),
+    mapping: mappingOf(spec, metadata.namespace ?? 'default', await opened.inspect(machine, { signal })),
+    signal,
+  });
+}
+
+/** What the plan has to know of the target; the volumes are looked at with everything that the cluster says of them. */
+const CLUSTER_TARGET = { location: 'kubevirt:', diskFormat: 'raw', async *preflight() {} } as const;
+
+/** The user's word, else one made from the name in the spec as upstream does it, else from the machine's own (W18). */
+export function targetNameOf({ spec, metadata }: VirtualMachineImport): string | undefined {
+  if (spec.targetName !== undefined) return spec.targetName;
+  const wanted = spec.virtualMachineName;
+  if (wanted === undefined) return metadata.name.length <= 63 ? toKubernetesName(metadata.name) : undefined;
+  return isKubernetesName(wanted.toLowerCase()) ? wanted.toLowerCase() : toKubernetesName(wanted);
+}
+
+/** @throws ProblemError `ImportSourceUnsupported`, `SourceObjectMissing`, and the adapter's */
+export async function resolveSource(
+  { cluster, adapters }: Pick<PreflightParts, 'cluster' | 'adapters'>,
+  { spec, metadata }: VirtualMachineImport,
+  options: CallOptions,
+): Promise<ResolvedSource> {
+  const { apiVersion, kind = '', name, namespace } = spec.sourceCluster ?? {};
+  const adapter = adapters.get(kind.toLowerCase());
+  const known = [...adapters.values()].map(({ resource }) => resource.kind).join(', ');
+  if (apiVersion !== API_VERSION)
+    throw new ProblemError(
+      'ImportSourceUnsupported',
+      `spec.sourceCluster.apiVersion is "${apiVersion ?? ''}", not "${API_VERSION}"`,
+    );
+  if (adapter === undefined)
+    throw new ProblemError(
+      'ImportSourceUnsupported',
+      `spec.sourceCluster.kind is "${kind}"; this installation reads ${known}`,
+    );
+  if (name === undefined || namespace === undefined)
+    throw new ProblemError('ImportFieldInvalid', 'spec.sourceCluster needs a name and a namespace');
+  const stored = await cluster.get(adapter.resource, { namespace, name }, options);
+  if (stored === undefined)
+    throw new ProblemError(
+      'SourceObjectMissing',
+      `there is no ${adapter.resource.kind} "${name}" in namespace "${namespace}"`,
+      {
+        context: { import: metadata.name },
+      },
+    );
+  return await adapter.resolve(stored, readSecretOf(cluster), options);
+}
+
+async function checkNetworks(cluster: Cluster, { spec, metadata }: VirtualMachineImport, options: CallOptions) {
+  const findings: Finding[] = [];
+  const seen = new Set<string>();
+  for (const [index, { sourceNetwork, destinationNetwork }] of (spec.networkMapping ?? []).entries()) {
+    const subject = `spec.networkMapping[${index}]`;
+    const from = sourceNetwork ?? '';
+    if (seen.has(from))
+      findings.push(
+        finding('blocker', 'ImportFieldInvalid', `${subject}: source network "${from}" appears twice`, subject),
+      );
+    seen.add(from);
+    const parts = (destinationNetwork ?? '').split('/');
+    const [namespace, name] = parts.length === 1 ? [metadata.namespace, parts[0]] : parts;
+    if (parts.length > 2 || !namespace || !name) {
+      const message = `${subject}: "${destinationNetwork ?? ''}" is neither "name" nor "namespace/name"`;
+      findings.push(finding('blocker', 'ImportFieldInvalid', message, subject));
+      continue;
+    }
+    const found = await cluster.get(networkAttachmentDefinitionKind, { namespace, name }, options);
+    if (found === undefined) {
+      const message = `${subject}: there is no NetworkAttachmentDefinition "${name}" in namespace "${namespace}"`;
+      findings.push(finding('blocker', 'NetworkMissing', message, subject));
+    }
+  }
+  return findings;
+}
+
+async function checkMachine(
+  cluster: Cluster,
+  { metadata }: VirtualMachineImport,
+  name: string,
+  options: CallOptions,
+): Promise<Finding[]> {
+  const machine = await cluster.get(virtualMachineKind, { ...namespaceOf(metadata), name }, options);
+  if (machine === undefined || machine.metadata.labels?.[IMPORT_UID_LABEL] === metadata.uid) return [];
+  const message = `there is a VirtualMachine "${name}" in namespace "${metadata.namespace ?? ''}" that this import did not make`;
+  return [finding('blocker', 'MachineExists', message, 'spec.targetName')];
+}
+
+function namespaceOf({ namespace }: VirtualMachineImport['metadata']): { readonly namespace?: string } {
+  return namespace === undefined ? {} : { namespace };
+}
+
+/** A problem that a person or time can cure is an answer; that the cluster itself cannot be asked is not. */
+function toFinding(error: unknown): Finding {
+  if (!isProblem(error) || error.code.startsWith('Cluster') || error.code === 'Interrupted') throw error;
+  return finding('blocker', error.code, error.message);
+}
+
+function isResolved(source: ResolvedSource | Finding): source is ResolvedSource {
+  return 'open' in source;
+}
+
+function finding(severity: Finding['severity'], code: Finding['code'], message: string, subject?: string): Finding {
+  return { severity, code, message, ...(subject === undefined ? {} : { subject }) };
+}
+
+const SEVERITIES: readonly Finding['severity'][] = ['blocker', 'warning', 'note'];
+
+function sortFindings(findings: readonly Finding[]): Finding[] {
+  return findings.toSorted((a, b) => SEVERITIES.indexOf(a.severity) - SEVERITIES.indexOf(b.severity));
+}

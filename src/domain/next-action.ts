@@ -1,0 +1,303 @@
+import type { Finding } from './finding.ts';
+import { isBlocker } from './finding.ts';
+import { type ProblemCode, problems } from './problems.ts';
+
+/**
+ * A VirtualMachineImport on its way, and the one step to take next.
+ *
+ *     preflight -> volumes -> source off -> transfers (one a disk) -> machine -> its start -> finished
+ *
+ * Everything is read from the world each time; nothing here remembers. A step done twice is done once, because all names follow from the import.
+ */
+export interface ObservedImport {
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  readonly isDeleting: boolean;
+  readonly hasFinalizer: boolean;
+  readonly isSuspended: boolean;
+  /** `spec.retry` holds a value that was not acted on yet. */
+  readonly isRetryAsked: boolean;
+  readonly history: ImportHistory;
+  /** Undefined until preflight ran for this spec and retry. */
+  readonly preflight: ObservedPreflight | undefined;
+  /** Whether the source's machine is off, or does not matter because the source is a file. */
+  readonly sourcePower: SourcePower;
+  /** As planned, in the order of the machine's disks; empty before preflight. */
+  readonly disks: readonly ObservedDisk[];
+  readonly machine: ObservedMachine;
+  /** What the import made and a deletion has to remove; asked only of an import that is being deleted. */
+  readonly leftovers: readonly Leftover[];
+}
+
+/**
+ * What the status says of earlier work (ruling 15). `ours`: this controller began it, or nobody did. `finished`: done or given up, by whichever controller; never touched again.
+ * `restart`: upstream's controller was before the end of its disks. `imagesReady`: upstream's images are there, the machine is not. `machineCreated`: upstream's machine is there.
+ */
+export type ImportHistory = 'ours' | 'finished' | 'restart' | 'imagesReady' | 'machineCreated';
+
+export interface ObservedPreflight {
+  readonly findings: readonly Finding[];
+  readonly ranAt: number;
+}
+
+export type SourcePower =
+  | { readonly state: 'off' }
+  | { readonly state: 'on'; readonly asked: 'nothing' | 'shutdown' | 'powerOff'; readonly askedAt?: number };
+
+export interface ObservedDisk {
+  readonly index: number;
+  readonly volume: ObservedVolume;
+  /** The highest epoch that was ever begun; 0 before the first. */
+  readonly epoch: number;
+  /** The transfer of that epoch, as far as it is still there. */
+  readonly transfer: ObservedTransfer | undefined;
+  /** Copied, verified, and recorded as such. */
+  readonly isDone: boolean;
+  /** Why it may not start now though nothing else is in the way, such as `3 transfers read from web01 already`. */
+  readonly queuedFor?: string | undefined;
+}
+
+export type ObservedVolume =
+  /** `going`: it is being deleted, and another one of its name can only follow then. */
+  | { readonly state: 'absent' | 'bound' | 'going' }
+  /** `isWaitingForConsumer`: it will bind once a Pod wants it. */
+  | {
+      readonly state: 'pending';
+      readonly isWaitingForConsumer: boolean;
+      readonly since: number;
+      readonly message?: string;
+    }
+  /** `foreign`: something of this name is there that this import did not make. */
+  | { readonly state: 'foreign' | 'lost'; readonly message: string };
+
+export interface ObservedTransfer {
+  readonly epoch: number;
+  readonly state: 'pending' | 'running' | 'succeeded' | 'failed' | 'stopping';
+  readonly startedAt: number;
+  /** When bytes were last seen to move, or its state to change. */
+  readonly progressAt: number;
+  /** What it failed with, or what it waits for as far as the cluster tells. */
+  readonly problem?: { readonly code: ProblemCode; readonly message: string } | undefined;
+  /** Failures in a row without a byte of progress between them. */
+  readonly failures: number;
+  readonly endedAt?: number | undefined;
+}
+
+/** `kept`: it was finished once and is the user's now, whatever became of it. */
+export type ObservedMachine =
+  | { readonly state: 'absent' | 'kept' }
+  | { readonly state: 'foreign'; readonly message: string }
+  | {
+      readonly state: 'created';
+      readonly createdAt: number;
+      readonly mayRun: boolean;
+      readonly isReady: boolean;
+      readonly message?: string;
+    };
+
+export interface Leftover {
+  readonly kind: string;
+  readonly name: string;
+  /** Its deletion was asked for and takes its time. */
+  readonly isGoing: boolean;
+}
+
+export type Action =
+  | { readonly type: 'none'; readonly reason: 'Complete' | 'Deleted' | 'Suspended' }
+  | {
+      readonly type: 'wait';
+      readonly reason: WaitReason;
+      readonly message: string;
+      /** When to look again without being told; absent where an event will come. */
+      readonly afterMs?: number;
+    }
+  | { readonly type: 'stall'; readonly code: ProblemCode; readonly message: string; readonly afterMs?: number }
+  | {
+      readonly type:
+        | 'addFinalizer'
+        | 'cleanUp'
+        | 'removeFinalizer'
+        | 'stopTransfers'
+        | 'restart'
+        | 'runPreflight'
+        | 'shutDownSource'
+        | 'powerOffSource'
+        | 'createMachine'
+        | 'finish';
+    }
+  | { readonly type: 'createVolume'; readonly disk: number }
+  | { readonly type: 'startTransfer'; readonly disk: number; readonly epoch: number };
+
+export type WaitReason =
+  | 'CleaningUp'
+  | 'SourcePoweringOff'
+  | 'TransferStopping'
+  | 'TransferQueued'
+  | 'TransferRunning'
+  | 'TransferRetrying'
+  | 'MachineStarting';
+
+export interface Limits {
+  /** How long the guest may take to shut down before it is powered off. */
+  readonly shutdownMs: number;
+  readonly isForcedOff: boolean;
+}
+
+/** A volume, a Pod or a machine that makes no progress for this long is named as stalled, with its cause (W10, W34). */
+export const STALL_MS = { volume: 45_000, transferStart: 60_000, transfer: 120_000, machine: 600_000 } as const;
+/** Findings that may pass by themselves are looked at again after this. */
+const PREFLIGHT_AGAIN_MS = 60_000;
+const SOURCE_POLL_MS = 5_000;
+const VOLUME_POLL_MS = 5_000;
+
+/** One step towards the spec. Order is meaning: the first rule that applies wins. */
+export function nextAction(seen: ObservedImport, limits: Limits): Action {
+  if (seen.isDeleting) return afterDeletion(seen);
+  if (seen.history === 'finished' && !seen.isRetryAsked) return { type: 'none', reason: 'Complete' };
+  if (!seen.hasFinalizer) return { type: 'addFinalizer' };
+  if (seen.isRetryAsked || seen.history === 'restart') return { type: 'restart' };
+  if (seen.isSuspended) return whileSuspended(seen);
+  if (seen.machine.state !== 'absent') return afterMachine(seen);
+  if (seen.history === 'imagesReady') return { type: 'createMachine' };
+
+  const blocked = afterPreflight(seen);
+  if (blocked !== undefined) return blocked;
+  return volumes(seen) ?? power(seen, limits) ?? transfers(seen) ?? { type: 'createMachine' };
+}
+
+function afterDeletion({ hasFinalizer, leftovers }: ObservedImport): Action {
+  if (!hasFinalizer) return { type: 'none', reason: 'Deleted' };
+  if (leftovers.length === 0) return { type: 'removeFinalizer' };
+  if (leftovers.some((each) => !each.isGoing)) return { type: 'cleanUp' };
+  const names = leftovers.map(({ kind, name }) => `${kind} ${name}`);
+  return wait('CleaningUp', `waiting for ${listSome(names)} to go`);
+}
+
+function whileSuspended({ disks }: ObservedImport): Action {
+  const live = disks.filter(({ transfer }) => transfer !== undefined && isLive(transfer));
+  if (live.some(({ transfer }) => transfer?.state !== 'stopping')) return { type: 'stopTransfers' };
+  if (live.length > 0) return wait('TransferStopping', 'waiting for the running transfers to stop');
+  return { type: 'none', reason: 'Suspended' };
+}
+
+function afterMachine({ machine, now }: ObservedImport): Action {
+  if (machine.state === 'foreign') return { type: 'stall', code: 'MachineExists', message: machine.message };
+  if (machine.state !== 'created' || !machine.mayRun || machine.isReady) return { type: 'finish' };
+  const since = now - machine.createdAt;
+  const message = machine.message ?? 'the VirtualMachine does not say why';
+  if (since >= STALL_MS.machine) return { type: 'stall', code: 'MachineNotReady', message };
+  return wait('MachineStarting', message, STALL_MS.machine - since);
+}
+
+function afterPreflight({ preflight, now }: ObservedImport): Action | undefined {
+  if (preflight === undefined) return { type: 'runPreflight' };
+  const blockers = preflight.findings.filter(isBlocker);
+  const first = blockers.find(({ code }) => problems[code].retry === 'never') ?? blockers[0];
+  if (first === undefined) return undefined;
+  const message = blockers.length === 1 ? first.message : `${first.message} (and ${blockers.length - 1} more)`;
+  const mayPass = blockers.filter(({ code }) => problems[code].retry !== 'never');
+  if (mayPass.length < blockers.length) return { type: 'stall', code: first.code, message };
+  // A login that failed or a class that is not there yet is no verdict for ever (W11).
+  const waits = mayPass.map(({ code }) => pauseOf(code));
+  const afterMs = preflight.ranAt + Math.min(...waits) - now;
+  return afterMs <= 0 ? { type: 'runPreflight' } : { type: 'stall', code: first.code, message, afterMs };
+}
+
+function pauseOf(code: ProblemCode): number {
+  const { retry } = problems[code];
+  return typeof retry === 'object' ? retry.afterMs : PREFLIGHT_AGAIN_MS;
+}
+
+function volumes({ disks, now }: ObservedImport): Action | undefined {
+  for (const { index, volume } of disks) {
+    if (volume.state === 'absent') return { type: 'createVolume', disk: index };
+    if (volume.state === 'foreign') return { type: 'stall', code: 'VolumeExists', message: volume.message };
+    if (volume.state === 'lost') return { type: 'stall', code: 'VolumeLost', message: volume.message };
+  }
+  const going = disks.filter(({ volume }) => volume.state === 'going');
+  if (going.length > 0) return wait('CleaningUp', `waiting for ${going.length} old volumes to go`, VOLUME_POLL_MS);
+  for (const { volume } of disks) {
+    if (volume.state !== 'pending' || volume.isWaitingForConsumer) continue;
+    const since = now - volume.since;
+    const message = volume.message ?? 'no provisioner has said anything about it';
+    if (since >= STALL_MS.volume) return { type: 'stall', code: 'VolumeNotBound', message };
+  }
+  return undefined;
+}
+
+function power({ sourcePower, now }: ObservedImport, { shutdownMs, isForcedOff }: Limits): Action | undefined {
+  if (sourcePower.state === 'off') return undefined;
+  const { asked, askedAt = now } = sourcePower;
+  if (asked === 'nothing') return { type: isForcedOff ? 'powerOffSource' : 'shutDownSource' };
+  // The spec is looked at each time: switching to a forced power-off while waiting takes effect at once.
+  const isOver = now - askedAt > shutdownMs;
+  if (asked === 'shutdown' && (isForcedOff || isOver)) return { type: 'powerOffSource' };
+  return wait('SourcePoweringOff', 'waiting for the machine to power off', SOURCE_POLL_MS);
+}
+
+function transfers({ disks, now }: ObservedImport): Action | undefined {
+  const open = disks.filter(({ isDone }) => !isDone);
+  for (const { index, epoch, transfer, queuedFor } of open) {
+    if (queuedFor !== undefined) continue;
+    if (transfer === undefined) return { type: 'startTransfer', disk: index, epoch: epoch + 1 };
+    if (transfer.state === 'failed' && retryIn(transfer, now) <= 0)
+      return { type: 'startTransfer', disk: index, epoch: epoch + 1 };
+  }
+  for (const { transfer } of open) {
+    const stalled = transfer && stalledTransfer(transfer, now);
+    if (stalled !== undefined) return stalled;
+  }
+  const retrying = open.flatMap(({ transfer }) => (transfer?.state === 'failed' ? [transfer] : []));
+  const [failed] = retrying;
+  if (failed !== undefined && open.every(({ transfer }) => transfer?.state === 'failed')) {
+    const afterMs = Math.min(...retrying.map((each) => retryIn(each, now)));
+    return wait('TransferRetrying', failed.problem?.message ?? 'the transfer failed', afterMs);
+  }
+  const queued = open.find(({ queuedFor, transfer }) => queuedFor !== undefined && transfer === undefined);
+  if (queued !== undefined && open.every(({ transfer }) => transfer === undefined))
+    return wait('TransferQueued', queued.queuedFor ?? '');
+  if (open.length === 0) return undefined;
+  return wait('TransferRunning', `${open.length} of ${disks.length} disks to go`, STALL_MS.transfer);
+}
+
+/** Undefined while it moves, or is retried by itself. */
+function stalledTransfer({ state, problem, progressAt, epoch }: ObservedTransfer, now: number): Action | undefined {
+  if (state === 'failed') {
+    if (problem !== undefined && problems[problem.code].retry === 'never')
+      return { type: 'stall', code: problem.code, message: problem.message };
+    return undefined;
+  }
+  const since = now - progressAt;
+  const most = state === 'running' ? STALL_MS.transfer : STALL_MS.transferStart;
+  if (state === 'succeeded' || since < most) return undefined;
+  const code = problem?.code ?? (state === 'running' ? 'TransferStalled' : 'TransferNotStarted');
+  const message = problem?.message ?? `epoch ${epoch} has shown no progress for ${Math.round(since / 1000)} s`;
+  return { type: 'stall', code, message, afterMs: most };
+}
+
+const FIRST_RETRY_MS = 2_000;
+const MOST_RETRY_MS = 300_000;
+
+/** Infinite for what a person must change. */
+function retryIn({ problem, failures, endedAt }: ObservedTransfer, now: number): number {
+  const retry = problem === undefined ? 'backoff' : problems[problem.code].retry;
+  if (retry === 'never') return Number.POSITIVE_INFINITY;
+  const pause =
+    typeof retry === 'object'
+      ? retry.afterMs
+      : Math.min(MOST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.max(0, failures - 1));
+  return (endedAt ?? now) + pause - now;
+}
+
+function isLive({ state }: ObservedTransfer): boolean {
+  return state !== 'failed' && state !== 'succeeded';
+}
+
+function wait(reason: WaitReason, message: string, afterMs?: number): Action {
+  return { type: 'wait', reason, message, ...(afterMs === undefined ? {} : { afterMs }) };
+}
+
+function listSome(names: readonly string[]): string {
+  const shown = names.slice(0, 3).join(', ');
+  return names.length > 3 ? `${shown} and ${names.length - 3} more` : shown;
+}
