@@ -4,6 +4,7 @@ import { isProblem, type ProblemError } from '../domain/problems.ts';
 import { addCommonOptions, buildCommand, configureCommand, hintFor, readFlags } from './build-command.ts';
 import { benchCommand } from './commands/bench.ts';
 import { createCompletionCommand } from './commands/completion.ts';
+import { crdCommand } from './commands/crd.ts';
 import { importCommand } from './commands/import.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { planCommand } from './commands/plan.ts';
@@ -37,6 +38,7 @@ export const commands: readonly CommandDefinition[] = [
   importCommand,
   verifyCommand,
   benchCommand,
+  crdCommand,
   versionCommand,
   createCompletionCommand(() => commands),
 ];

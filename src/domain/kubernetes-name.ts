@@ -1,5 +1,6 @@
-const MAX_LENGTH = 63;
-const LABEL = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$/;
+/** An RFC 1123 label, the form that names of KubeVirt's VirtualMachines must have. */
+export const KUBERNETES_NAME = /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$/;
+export const KUBERNETES_NAME_MAX_LENGTH = 63;
 
 /** Letters that Unicode does not decompose into a base letter and a mark. */
 const transliterations: ReadonlyMap<string, string> = new Map([
@@ -17,7 +18,7 @@ const transliterations: ReadonlyMap<string, string> = new Map([
 
 /** True for an RFC 1123 label, the form that names of KubeVirt's VirtualMachines must have. */
 export function isKubernetesName(name: string): boolean {
-  return name.length <= MAX_LENGTH && LABEL.test(name);
+  return name.length <= KUBERNETES_NAME_MAX_LENGTH && KUBERNETES_NAME.test(name);
 }
 
 /**
@@ -41,10 +42,10 @@ export function toKubernetesName(name: string): string {
     }
   }
   label = trimHyphens(label);
-  if (label.length > 0 && label.length <= MAX_LENGTH && !hasLost) return label;
+  if (label.length > 0 && label.length <= KUBERNETES_NAME_MAX_LENGTH && !hasLost) return label;
 
   const suffix = `-${shortHash(name)}`;
-  return `${trimHyphens(label.slice(0, MAX_LENGTH - suffix.length)) || 'machine'}${suffix}`;
+  return `${trimHyphens(label.slice(0, KUBERNETES_NAME_MAX_LENGTH - suffix.length)) || 'machine'}${suffix}`;
 }
 
 function trimHyphens(text: string): string {

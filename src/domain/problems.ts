@@ -385,6 +385,240 @@ const catalogue = {
     remedy: 'Read the plan to see what is left out and why.',
     retry: 'never',
   },
+
+  // --- the Kubernetes API
+  ClusterUnreachable: {
+    summary: 'The Kubernetes API does not answer.',
+    remedy: 'Check with `kubectl get --raw /readyz` from the same place that the named address answers.',
+    retry: 'backoff',
+  },
+  ClusterBusy: {
+    summary: 'The Kubernetes API asks for patience.',
+    remedy: 'Wait; if it lasts, look with `kubectl get --raw /metrics` for flow control that rejects requests.',
+    retry: 'backoff',
+  },
+  ClusterFailed: {
+    summary: 'The Kubernetes API answers with an error of its own.',
+    remedy: 'Look for the named request in the log of the kube-apiserver, and at the webhook it names, if any.',
+    retry: 'backoff',
+  },
+  ClusterUnauthorized: {
+    summary: 'The Kubernetes API does not accept the credentials.',
+    remedy: 'Check with `kubectl auth whoami` who you are there, and renew the credentials of the named context.',
+    retry: 'never',
+  },
+  ClusterForbidden: {
+    summary: 'The Kubernetes API does not let this user do what is needed.',
+    remedy:
+      'Grant the named verb on the named resource by a Role or ClusterRole, then run the named `kubectl auth can-i`.',
+    retry: 'backoff',
+  },
+  ClusterWriteRefused: {
+    summary: 'A policy of the cluster does not let the object be written.',
+    remedy: 'Read what the policy says and change the object, or the labels of the namespace, accordingly.',
+    retry: 'backoff',
+  },
+  ClusterQuotaExceeded: {
+    summary: 'The quota of the namespace is used up.',
+    remedy: 'Raise the named quota, or remove what is not needed; `kubectl describe resourcequota` shows its use.',
+    retry: { afterMs: 60_000 },
+  },
+  ClusterCertificateUntrusted: {
+    summary: 'The certificate of the Kubernetes API is not trusted.',
+    remedy: 'Put the CA that signed it into `certificate-authority-data` of the named cluster in the kubeconfig.',
+    retry: 'never',
+  },
+  ClusterTlsUnverified: {
+    summary: 'The identity of the Kubernetes API is not checked because the kubeconfig says so.',
+    remedy: 'Replace `insecure-skip-tls-verify` in the kubeconfig by the CA of the cluster.',
+    retry: 'never',
+  },
+  ClusterConflict: {
+    summary: 'Somebody else changed the object meanwhile, or holds a field that was to be changed.',
+    remedy: 'Nothing needs to be done where it is tried again; otherwise read the object again and repeat the change.',
+    retry: 'backoff',
+  },
+  ClusterObjectExists: {
+    summary: 'There is an object of this name already.',
+    remedy: 'Look at it with `kubectl get`, and remove or rename one of the two.',
+    retry: 'never',
+  },
+  ClusterObjectMissing: {
+    summary: 'There is no object of this name.',
+    remedy: 'Check name and namespace with `kubectl get --all-namespaces`.',
+    retry: 'never',
+  },
+  ClusterObjectInvalid: {
+    summary: 'The Kubernetes API refuses the object as it is.',
+    remedy: 'Correct the fields that the answer names.',
+    retry: 'never',
+  },
+  ClusterKindMissing: {
+    summary: 'The cluster does not know this kind of object.',
+    remedy:
+      'Install what brings it: `airlift crd | kubectl apply --server-side -f -` for our own kinds, else the named product.',
+    retry: 'backoff',
+  },
+  KubeconfigMissing: {
+    summary: 'Nothing says which cluster is meant.',
+    remedy: 'Name a kubeconfig by KUBECONFIG, or put one at `~/.kube/config`.',
+    retry: 'never',
+  },
+  KubeconfigUnusable: {
+    summary: 'The kubeconfig cannot be used.',
+    remedy: 'Compare the named entry with what `kubectl config view` shows, and correct it.',
+    retry: 'never',
+  },
+  KubeCredentialsFailed: {
+    summary: 'The program or file that should give the credentials for the cluster does not.',
+    remedy: 'Run the named program, or read the named file, by hand to see what is wrong with it.',
+    retry: 'backoff',
+  },
+  LeadershipLost: {
+    summary: 'The lease that makes this process the one in charge could not be renewed in time.',
+    remedy: 'Check the connection to the Kubernetes API; another replica takes over, and this one stands by.',
+    retry: 'backoff',
+  },
+  // --- imports on Kubernetes
+  ImportFieldInvalid: {
+    summary: 'A field of the import has a value that cannot be used.',
+    remedy: 'Correct the named field with `kubectl edit virtualmachineimport <name>`; the import goes on by itself.',
+    retry: 'never',
+  },
+  ImportSourceUnsupported: {
+    summary: 'The import names a kind of source that does not exist here.',
+    remedy:
+      'Set `spec.sourceCluster.kind` to OvaSource, VmwareSource or OpenstackSource, and its apiVersion to migration.harvesterhci.io/v1beta1.',
+    retry: 'never',
+  },
+  SourceObjectMissing: {
+    summary: 'The source that the import names does not exist.',
+    remedy: 'Create the named source, or correct name and namespace in `spec.sourceCluster`.',
+    retry: { afterMs: 30_000 },
+  },
+  SourceNotReady: {
+    summary: 'The source is not ready.',
+    remedy:
+      'Read its message with `kubectl describe` on the named source, and correct its address, Secret or certificate.',
+    retry: { afterMs: 15_000 },
+  },
+  SecretMissing: {
+    summary: 'The Secret with the credentials does not exist.',
+    remedy: 'Create the named Secret, or correct `spec.credentials` of the source.',
+    retry: { afterMs: 30_000 },
+  },
+  SecretKeyMissing: {
+    summary: 'The Secret lacks a key that the source needs.',
+    remedy: 'Add the named key to the Secret with `kubectl edit secret <name>`.',
+    retry: { afterMs: 30_000 },
+  },
+  StorageClassMissing: {
+    summary: 'The storage class does not exist, or there is no default one.',
+    remedy: 'Name one that `kubectl get storageclass` lists in `spec.storageClass`.',
+    retry: { afterMs: 60_000 },
+  },
+  NetworkMissing: {
+    summary: 'A network that the mapping names does not exist in the cluster.',
+    remedy:
+      'Name one that `kubectl get network-attachment-definitions -A` lists as `<namespace>/<name>` in `spec.networkMapping`.',
+    retry: { afterMs: 60_000 },
+  },
+  LiveMigrationImpossible: {
+    summary: 'The machine will not be able to move to another node while it runs.',
+    remedy: 'Set `accessMode: ReadWriteMany` in `spec.target.volume` where the storage class can do it.',
+    retry: 'never',
+  },
+  QuotaExceeded: {
+    summary: 'A quota of the namespace does not leave room for the import.',
+    remedy: 'Raise the named ResourceQuota, or import into another namespace.',
+    retry: { afterMs: 60_000 },
+  },
+  ImportConflict: {
+    summary: 'Another import wants to make the same machine.',
+    remedy: 'Delete one of the two imports, or give this one another name in `spec.targetName`.',
+    retry: { afterMs: 60_000 },
+  },
+  MachineExists: {
+    summary: 'There is a VirtualMachine of this name already.',
+    remedy: 'Set another name in `spec.targetName`, or remove the existing machine.',
+    retry: { afterMs: 60_000 },
+  },
+  MachineNotReady: {
+    summary: 'The imported machine does not become ready.',
+    remedy:
+      'Look for the cause with `kubectl describe vm,vmi <name>`; the import goes on when the machine runs, or set `spec.run: false` to finish without.',
+    retry: { afterMs: 60_000 },
+  },
+  VolumeExists: {
+    summary: 'There is a PersistentVolumeClaim of this name that the import did not make.',
+    remedy: 'Name another one in `spec.disks[].claimName`, or remove the existing claim.',
+    retry: { afterMs: 60_000 },
+  },
+  VolumeLost: {
+    summary: 'The volume of a claim is gone.',
+    remedy: 'Delete the named claim; the import makes a new one and copies the disk again.',
+    retry: { afterMs: 60_000 },
+  },
+  VolumeNotBound: {
+    summary: 'The claim for a disk gets no volume.',
+    remedy:
+      "Read the provisioner's message with `kubectl describe pvc <name>`: class, capacity and access mode have to fit.",
+    retry: { afterMs: 30_000 },
+  },
+  TransferNotStarted: {
+    summary: 'The Pod that copies the disk does not start.',
+    remedy:
+      'Look for the cause with `kubectl describe pod -l migration.harvesterhci.io/import-uid=<uid>` in the namespace of the import.',
+    retry: { afterMs: 60_000 },
+  },
+  TransferStalled: {
+    summary: 'The transfer of a disk makes no progress.',
+    remedy: 'Look at the source and the network; `airlift logs <import>` shows what the worker last did.',
+    retry: { afterMs: 60_000 },
+  },
+  TransferNodeLost: {
+    summary: 'The node on which a disk is being copied does not answer.',
+    remedy:
+      'Bring the node back, or delete its Node object when it is gone for good; no second worker starts before that is certain.',
+    retry: { afterMs: 60_000 },
+  },
+  TransferFailed: {
+    summary: 'The Pod that copies a disk ended without saying why.',
+    remedy: 'Read its last lines with `airlift logs <import>`; it is started again by itself.',
+    retry: 'backoff',
+  },
+  TransferSuperseded: {
+    summary: 'Another worker has taken over this transfer.',
+    remedy: 'Leave it to the newer worker; this one ends by itself and writes no more.',
+    retry: 'never',
+  },
+  ImportChanged: {
+    summary: 'The import was edited so that its volumes would have to be other ones than those it has begun to fill.',
+    remedy: 'Set the fields back, or set `spec.retry` to a new value to begin anew with new volumes.',
+    retry: 'never',
+  },
+  TargetKindNotInstalled: {
+    summary: 'The cluster cannot make this kind of target.',
+    remedy: 'Set `spec.target` to `volume: {}`, or install what the named kind belongs to.',
+    retry: { afterMs: 60_000 },
+  },
+  OldControllerRuns: {
+    summary: 'The importer that Airlift replaces is running.',
+    remedy: 'Disable its add-on, or scale the named Deployment to 0; Airlift begins by itself then.',
+    retry: { afterMs: 30_000 },
+  },
+  ControllerMissing: {
+    summary: 'No Airlift controller runs in this cluster.',
+    remedy: 'Install Airlift there, and check it with `kubectl get deployment -A -l app.kubernetes.io/name=airlift`.',
+    retry: 'never',
+  },
+
+  // --- our kinds
+  FieldNotUnderstood: {
+    summary: 'A field of the object has a value that cannot be used.',
+    remedy: 'Correct the named field with `kubectl edit`; `kubectl explain <kind>.<field>` says what it may be.',
+    retry: 'never',
+  },
 } as const satisfies Record<string, Problem>;
 
 export type ProblemCode = keyof typeof catalogue;
