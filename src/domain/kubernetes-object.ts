@@ -51,3 +51,8 @@ export interface ObjectRef {
 export function refOf({ metadata: { namespace, name } }: KubernetesObject): ObjectRef {
   return namespace === undefined ? { name } : { namespace, name };
 }
+
+/** For messages: `ConfigMap default/settings`. */
+export function describeObject(kind: ResourceKind, { namespace, name }: ObjectRef): string {
+  return `${kind.kind} ${namespace === undefined ? '' : `${namespace}/`}${name}`;
+}

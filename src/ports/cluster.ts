@@ -4,8 +4,11 @@ import type { CallOptions } from '../lib/call-options.ts';
 /**
  * Objects with the rules of the Kubernetes API: a real cluster, or a store of our own. Everything above `ports/` works on either; `testing/cluster-compliance.ts` says what both
  * must do. All failures arrive as ProblemError: `ClusterUnreachable`, `ClusterForbidden` (names verb, resource and namespace), `ClusterBusy` (429, with the wait that was asked
- * for), `ClusterConflict`, `ClusterObjectExists`, `ClusterObjectInvalid` (the server's own words), `ClusterObjectMissing`, `ClusterKindMissing` (the kind itself is not
- * installed), `ClusterUnauthorized`, `ClusterFailed`.
+ * for), `ClusterConflict`, `ClusterObjectExists`, `ClusterObjectInvalid` (the server's own words), `ClusterObjectMissing` (also the namespace of one that is written),
+ * `ClusterKindMissing` (the kind itself is not installed), `ClusterWriteRefused` (a policy, a webhook, a namespace that ends), `ClusterQuotaExceeded`, `ClusterUnauthorized`,
+ * `ClusterCertificateUntrusted`, `ClusterFailed`. What may pass by itself was tried several times before.
+ *
+ * Objects that are handed out belong to nobody: they are never changed, by neither side. They come without `managedFields`.
  */
 export interface Cluster {
   /** Undefined when there is no such object. */
@@ -14,8 +17,10 @@ export interface Cluster {
   list<T extends KubernetesObject>(kind: ResourceKind<T>, options?: ListOptions): AsyncIterable<T>;
   /**
    * Everything there is as `set`, then `synced`, then every change, for ever: lost connections, restarts of the server and versions it no longer knows (410) are not seen, except that
-   * objects which vanished meanwhile arrive as `gone`, and that states in between may be left out. After a reconnect `synced` is not said again. Ends only when aborted, or throws what
-   * no retry can cure (`ClusterForbidden`, `ClusterKindMissing`, `ClusterUnauthorized`).
+   * objects which vanished meanwhile arrive as `gone`, and that states in between may be left out. After a reconnect `synced` is not said again, and what did not change does not come
+   * again. An object that does not fit `labels` or `fields` any more is `gone` too. Ends only when aborted, or throws what no retry can cure (`ClusterForbidden`,
+   * `ClusterKindMissing`, `ClusterUnauthorized`, `ClusterCertificateUntrusted`): at once at the beginning, later only when it stays so for a minute, because a server that
+   * starts gives such answers for moments.
    */
   watch<T extends KubernetesObject>(kind: ResourceKind<T>, options?: WatchOptions): AsyncIterable<ClusterEvent<T>>;
   /** @throws ProblemError `ClusterObjectExists` */
@@ -40,8 +45,8 @@ export interface Cluster {
     options?: PatchOptions,
   ): Promise<T>;
   /**
-   * The whole object, as read and changed; its `resourceVersion` must still be the current one.
-   * @throws ProblemError `ClusterConflict`, `ClusterObjectMissing`
+   * The whole object, as read and changed; its `resourceVersion` must be there and still the current one. The status of a kind with a status subresource stays as it is.
+   * @throws ProblemError `ClusterConflict`, `ClusterObjectMissing`, `ClusterObjectInvalid` without a `resourceVersion`
    */
   replace<T extends KubernetesObject>(kind: ResourceKind<T>, object: T, options?: CallOptions): Promise<T>;
   /** A missing object is fine. With `uid`, another object of the same name is left alone (`ClusterConflict`). */
@@ -64,7 +69,8 @@ export interface WatchOptions extends ListOptions {
 
 export type ClusterEvent<T> =
   | { readonly type: 'set'; readonly object: T }
-  | { readonly type: 'gone'; readonly object: T }
+  /** Of what vanished while nobody watched only apiVersion, kind, namespace, name, uid and resourceVersion are known. */
+  | { readonly type: 'gone'; readonly object: KubernetesObject }
   | { readonly type: 'synced' };
 
 export interface ApplyOptions extends CallOptions {
