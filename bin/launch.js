@@ -31,6 +31,7 @@ const steps = {
   fuzz: () => [['scripts/fuzz.ts', ...args]],
   generate: () => [['scripts/generate.ts', ...args]],
   build: () => [['scripts/build.ts', ...args]],
+  image: () => [['scripts/image.ts', ...args]],
   'check:static': () => staticChecks,
   check: () => [...staticChecks, [...vitest, '--project', 'unit']],
 };

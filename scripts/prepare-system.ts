@@ -23,6 +23,10 @@ const TOOLS: readonly SystemTool[] = [
     program: 'go',
     purpose: "builds KubeVirt's own judgement of a VirtualMachine, and fetches OVF descriptors of public projects",
   },
+  // The container image, e2e/image.test.ts; containerd and runc run it.
+  { program: 'skopeo', package: 'skopeo', purpose: 'reads and copies our image as others do' },
+  { program: 'umoci', package: 'umoci', purpose: 'unpacks our image for runc' },
+  { program: 'file', package: 'file', purpose: 'tells which processor an executable is for' },
 ];
 
 /** Inflates twice as fast as zlib; what is written for it is tested with it. */

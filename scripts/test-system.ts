@@ -5,7 +5,7 @@ import { runVitest } from './run-vitest.ts';
 /** Of the whole suite, on two cores. */
 const BUDGET_SECONDS = 2400;
 
-prepareSystem();
+await prepareSystem();
 const started = performance.now();
 process.exitCode = runVitest(['--project', 'system', ...process.argv.slice(2)], { AIRLIFT_REQUIRE_TOOLS: '1' });
 const seconds = Math.round((performance.now() - started) / 1000);

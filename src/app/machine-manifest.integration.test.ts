@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { type MappingOptions, mapMachine } from '../domain/hardware-mapping.ts';
 import { toKubernetesName } from '../domain/kubernetes-name.ts';
 import type { ControllerBus, Machine } from '../domain/machine.ts';
-import { findGo } from '../testing/kubevirt/build.ts';
+import { findGo } from '../testing/go/go-toolchain.ts';
 import { judgeWithKubevirt, objections, type Verdict } from '../testing/kubevirt/judge.ts';
 import {
   aMachine,
@@ -14,7 +14,7 @@ import {
   windowsEfiMachine,
 } from '../testing/kubevirt/sample-machines.ts';
 import { seededRandom } from '../testing/random.ts';
-import { requireTool } from '../testing/require-tool.ts';
+import { requirePresent } from '../testing/require-tool.ts';
 import { renderMachineManifest } from './machine-manifest.ts';
 
 function manifest(machine: Machine, options: Partial<MappingOptions> = {}): string {
@@ -140,7 +140,7 @@ function withLine(line: string): string {
   return manifest(aMachine()).replace(/^( +)evictionStrategy:/m, `$1${line}\n$1evictionStrategy:`);
 }
 
-const hasGo = findGo() !== undefined || requireTool('go');
+const hasGo = requirePresent('Go', findGo() !== undefined);
 
 describe.skipIf(!hasGo)('KubeVirt, asked for its schema and its admission', () => {
   const verdicts = new Map<string, Verdict[]>();

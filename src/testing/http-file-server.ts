@@ -61,11 +61,13 @@ export interface HttpFileServerOptions {
   /** undefined sends none. */
   readonly etag?: string | undefined;
   readonly lastModified?: string | undefined;
+  /** Where it listens; 127.0.0.1 unless told. */
+  readonly address?: string;
 }
 
 const PIECE_BYTES = 64 * 1024;
 
-/** A real server on 127.0.0.1 that serves files from memory and does wrong what it is told to. */
+/** A real server, on 127.0.0.1 unless told otherwise, that serves files from memory and does wrong what it is told to. */
 export class HttpFileServer implements AsyncDisposable {
   readonly files: Map<string, Uint8Array>;
   readonly requests: HttpRequestRecord[] = [];
@@ -105,13 +107,13 @@ export class HttpFileServer implements AsyncDisposable {
   }
 
   static async start(options: HttpFileServerOptions): Promise<HttpFileServer> {
-    const { tls } = options;
+    const { tls, address = '127.0.0.1' } = options;
     const server = tls
       ? https.createServer({ key: tls.keyPem, cert: tls.certificatePem })
       : http.createServer({ keepAliveTimeout: 60_000 });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => server.listen(0, address, resolve));
     const { port } = server.address() as AddressInfo;
-    return new HttpFileServer(server, options, `${tls ? 'https' : 'http'}://127.0.0.1:${port}`);
+    return new HttpFileServer(server, options, `${tls ? 'https' : 'http'}://${address}:${port}`);
   }
 
   url(path: string): string {

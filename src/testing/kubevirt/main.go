@@ -2,7 +2,8 @@
 //
 // Reads Kubernetes objects as a stream of YAML documents and prints one verdict per object as a JSON array. Nothing of the verdict is ours:
 // the schema is the one that virt-operator installs, unknown fields are found as the API server's strict validation finds them, and
-// admission is what virt-api's webhooks do, first setting defaults, then validating. `judge crd` prints the CRD itself.
+// admission is what virt-api's webhooks do, first setting defaults, then validating. `kubevirt-judge crds` prints, as a JSON array, the CRDs
+// that an importer meets.
 package main
 
 import (
@@ -59,12 +60,12 @@ func main() {
 }
 
 func run(arguments []string) error {
+	if len(arguments) == 1 && arguments[0] == "crds" {
+		return printCRDs()
+	}
 	crd, err := components.NewVirtualMachineCrd()
 	if err != nil {
 		return err
-	}
-	if len(arguments) == 1 && arguments[0] == "crd" {
-		return printJSON(crd)
 	}
 	schema, err := schemaOf(crd)
 	if err != nil {
@@ -90,6 +91,23 @@ func run(arguments []string) error {
 			verdicts = append(verdicts, *verdict)
 		}
 	}
+}
+
+func printCRDs() error {
+	crds := []*extv1.CustomResourceDefinition{}
+	for _, create := range []func() (*extv1.CustomResourceDefinition, error){
+		components.NewKubeVirtCrd,
+		components.NewVirtualMachineCrd,
+		components.NewVirtualMachineInstanceCrd,
+		components.NewVirtualMachineInstanceMigrationCrd,
+	} {
+		crd, err := create()
+		if err != nil {
+			return err
+		}
+		crds = append(crds, crd)
+	}
+	return printJSON(crds)
 }
 
 // judge returns nil for a document that holds nothing but comments.
