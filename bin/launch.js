@@ -32,6 +32,7 @@ const steps = {
   generate: () => [['scripts/generate.ts', ...args]],
   build: () => [['scripts/build.ts', ...args]],
   image: () => [['scripts/image.ts', ...args]],
+  cluster: () => [['scripts/cluster.ts', ...args]],
   'check:static': () => staticChecks,
   check: () => [...staticChecks, [...vitest, '--project', 'unit']],
 };

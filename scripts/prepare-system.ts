@@ -1,11 +1,12 @@
 // Installs what `npm run test:system` needs beyond npm: the judges (QEMU) and the tools of the tests. Needs root where something is missing.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { loadLibdeflate } from '../src/lib/libdeflate.ts';
+import { ensureGo } from '../src/testing/go/go-toolchain.ts';
 
 interface SystemTool {
   readonly program: string;
-  /** Debian package; absent where there is none new enough. */
-  readonly package?: string;
+  /** Of Debian. */
+  readonly package: string;
   readonly purpose: string;
 }
 
@@ -19,10 +20,15 @@ const TOOLS: readonly SystemTool[] = [
   { program: 'losetup', package: 'mount', purpose: 'makes block devices to write to' },
   { program: 'mkfs.ext4', package: 'e2fsprogs', purpose: 'makes file systems that run full' },
   { program: 'tmux', package: 'tmux', purpose: 'is the terminal that progress is drawn on' },
-  {
-    program: 'go',
-    purpose: "builds KubeVirt's own judgement of a VirtualMachine, and fetches OVF descriptors of public projects",
-  },
+  // The test cluster, src/testing/cluster/.
+  { program: 'etcd', package: 'etcd-server', purpose: 'stores the objects of a test cluster' },
+  { program: 'containerd', package: 'containerd', purpose: 'runs the containers of a test node' },
+  { program: 'runc', package: 'runc', purpose: 'starts the containers of a test node' },
+  { program: '/usr/lib/cni/ptp', package: 'containernetworking-plugins', purpose: "makes a Pod's network" },
+  { program: 'iptables', package: 'iptables', purpose: 'leads the Pods of a test node to Services' },
+  { program: 'ip', package: 'iproute2', purpose: 'connects a test node' },
+  { program: 'busybox', package: 'busybox-static', purpose: "is all there is in a test node's own images" },
+  { program: 'flock', package: 'util-linux', purpose: 'builds what takes minutes only once' },
   // The container image, e2e/image.test.ts; containerd and runc run it.
   { program: 'skopeo', package: 'skopeo', purpose: 'reads and copies our image as others do' },
   { program: 'umoci', package: 'umoci', purpose: 'unpacks our image for runc' },
@@ -32,9 +38,11 @@ const TOOLS: readonly SystemTool[] = [
 /** Inflates twice as fast as zlib; what is written for it is tested with it. */
 const LIBDEFLATE_PACKAGE = 'libdeflate0';
 
-export function prepareSystem(): void {
+export async function prepareSystem(): Promise<void> {
+  // No package of Debian is new enough, so Go comes from its own module proxy where it is missing.
+  await ensureGo();
   const missing = TOOLS.filter(({ program }) => !isInstalled(program));
-  const packages = [...new Set(missing.flatMap((tool) => tool.package ?? []))];
+  const packages = [...new Set(missing.map((tool) => tool.package))];
   if (loadLibdeflate() === undefined) packages.push(LIBDEFLATE_PACKAGE);
   if (missing.length === 0 && packages.length === 0) return;
   if (packages.length > 0) {
@@ -60,4 +68,4 @@ function run(program: string, args: readonly string[]): void {
   });
 }
 
-if (import.meta.main) prepareSystem();
+if (import.meta.main) await prepareSystem();
