@@ -50,6 +50,14 @@ describe("objects of the old controller's", () => {
     },
   );
 
+  test('a network card of a model that was stored before there was a list is read as it is', () => {
+    const spec = { defaultNetworkInterfaceModel: null, networkMapping: [{ networkInterfaceModel: 'tulip' }] };
+    const { object, findings } = readVirtualMachineImport(anImport(spec));
+    expect(findings).toEqual([]);
+    expect(object.spec.defaultNetworkInterfaceModel).toBeUndefined();
+    expect(object.spec.networkMapping).toEqual([{ networkInterfaceModel: 'tulip' }]);
+  });
+
   test.each(upstreamStates)('an import in state "%s" keeps its state', (state) => {
     const { object, findings } = readVirtualMachineImport(importInState(state));
     expect(findings).toEqual([]);

@@ -111,7 +111,7 @@ export const fullObjects: readonly UpstreamObject[] = [
   ),
 ];
 
-/** What the schema lets through besides: nulls wherever there may be one, empty texts and lists, words nobody knows, numbers without sense, nothing at all. */
+/** What the schema lets through besides: nulls wherever there may be one (not where values are listed: the list lacks null, and the server goes by it), empty texts and lists, words nobody knows, numbers without sense, nothing at all. */
 export const oddObjects: readonly UpstreamObject[] = [
   upstreamObject(
     'VmwareSource',
@@ -149,7 +149,6 @@ export const oddObjects: readonly UpstreamObject[] = [
       virtualMachineName: null,
       folder: null,
       networkMapping: null,
-      defaultNetworkInterfaceModel: null,
       storageClass: null,
       defaultDiskBusType: null,
       forcePowerOff: null,
