@@ -10,6 +10,21 @@ export interface Containerd {
   stop(): Promise<void>;
 }
 
+/**
+ * What dies with us, however we end: the first process of a namespace takes with it every process and mount in there.
+ */
+const TIED_TO_US = [
+  '--pdeathsig',
+  'SIGKILL',
+  'unshare',
+  '--fork',
+  '--kill-child=SIGKILL',
+  '--pid',
+  '--mount-proc',
+  '--mount',
+  '--propagation=private',
+];
+
 /** A containerd of our own below `folder`, apart from one that the machine may have. */
 export async function startContainerd(folder: string): Promise<Containerd> {
   mkdirSync(folder, { recursive: true });
@@ -29,7 +44,7 @@ export async function startContainerd(folder: string): Promise<Containerd> {
       '',
     ].join('\n'),
   );
-  const daemon = spawn('containerd', ['--config', config], { stdio: 'ignore' });
+  const daemon = spawn('setpriv', [...TIED_TO_US, 'containerd', '--config', config], { stdio: 'ignore' });
   const ended = once(daemon, 'exit');
   const ctr = (...args: string[]) =>
     execFileSync('ctr', ['--address', socket, '--namespace', 'k8s.io', ...args], {
@@ -52,7 +67,7 @@ export async function startContainerd(folder: string): Promise<Containerd> {
   return {
     ctr,
     stop: async () => {
-      daemon.kill('SIGTERM');
+      daemon.kill('SIGKILL');
       await ended;
     },
   };

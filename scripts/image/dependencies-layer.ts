@@ -7,8 +7,15 @@ import { ImageTree } from './image-tree.ts';
 import type { InstalledPackages } from './install-packages.ts';
 import { npmComponent } from './npm-component.ts';
 
-/** What no program reads: types, maps to sources, documentation, and the native part for systems with another C library. */
-const LEFT_OUT = [/\.d\.[cm]?ts$/, /\.map$/, /(^|\/)(?!licen[cs]e)[^/]*\.(md|markdown)$/i, /\/musl_[^/]+\//];
+/** What no program reads: documentation, maps to sources, tests of the packages themselves, and the native part for systems with another C library. */
+const LEFT_OUT = [
+  // Also sources: Node refuses TypeScript below node_modules.
+  /\.[cm]?ts$/,
+  /\.map$/,
+  /(^|\/)(?!licen[cs]e)[^/]*\.(md|markdown)$/i,
+  /node_modules\/(@[^/]+\/)?[^/]+\/(tests?|bench(marks?)?|examples?)\//,
+  /\/musl_[^/]+\//,
+];
 
 /** The packages of others that the product runs with, each with its licence. */
 export async function buildDependenciesLayer(

@@ -90,10 +90,14 @@ describe.skipIf(!requireTool('dpkg-deb'))('the layer of the distribution', () =>
     expect(tree.entries().some(([path]) => path.endsWith('.crt') && path.includes('mozilla'))).toBe(false);
   });
 
-  test('a package whose licence is a link to that of another one keeps the link', async () => {
+  test('a package whose licence is a link to that of another one keeps the link, and has that licence', async () => {
     using folder = scratchFolder();
     const library = buildDeb(folder.path, 'libgcc-s1', { 'usr/share/doc/libgcc-s1': { to: 'gcc-12-base' } });
-    const { tree } = await buildDistributionLayer([library], about);
+    const base = buildDeb(folder.path, 'gcc-12-base', {
+      'usr/share/doc/gcc-12-base/copyright': 'see /usr/share/common-licenses/GPL-3',
+    });
+    const { tree, components } = await buildDistributionLayer([library, base], about);
+    expect(components.map(({ licenses }) => licenses)).toEqual([['GPL-3'], ['GPL-3']]);
     expect(tree.get('usr/share/doc/libgcc-s1')).toEqual({ type: 'link', to: 'gcc-12-base' });
   });
 

@@ -32,21 +32,26 @@ export async function buildDistributionLayer(
 ): Promise<{ readonly tree: ImageTree; readonly components: readonly Component[] }> {
   const tree = new ImageTree();
   addSkeleton(tree);
-  const components: Component[] = [];
+  const copyrights = new Map<string, string>();
   const certificates: string[] = [];
-  for (const { name, file, path } of packages) {
-    let copyright = '';
+  for (const { name, path } of packages) {
     for await (const member of readDeb(path, (each) => KEPT.some((kept) => kept.test(mergedPath(each))))) {
       const home = mergedPath(member.path);
       if (CERTIFICATES.test(home)) certificates.push(member.content.toString('utf8').trim());
       else if (member.type === 'link') tree.addLink(home, member.to);
       else tree.addFile(home, member.content, { mode: member.mode & 0o111 ? 0o755 : 0o644 });
-      if (home.endsWith('/copyright')) copyright = member.content.toString('utf8');
+      const [, documented] = /^usr\/share\/doc\/([^/]+)\/copyright$/.exec(home) ?? [];
+      if (documented !== undefined) copyrights.set(documented, member.content.toString('utf8'));
     }
     // Where scanners look for packages of an image that has no package manager.
     tree.addFile(`var/lib/dpkg/status.d/${name}`, await readDebControl(path, run));
-    components.push(debianComponent(name, file, { release, platform, copyright }));
   }
+  const components = packages.map(({ name, file }) => {
+    // Packages of one source share one folder of documentation, by a link to its name.
+    const folder = tree.get(`usr/share/doc/${name}`);
+    const copyright = copyrights.get(folder?.type === 'link' ? folder.to : name) ?? '';
+    return debianComponent(name, file, { release, platform, copyright });
+  });
   // Sorted: the package lists them by name, but nothing says it always will.
   tree.addFile('etc/ssl/certs/ca-certificates.crt', `${certificates.toSorted().join('\n')}\n`);
   return { tree, components };

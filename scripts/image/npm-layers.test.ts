@@ -14,6 +14,9 @@ const FILES = {
   'node_modules/koffi/index.js': 'js',
   'node_modules/koffi/index.d.ts': 'types',
   'node_modules/koffi/index.js.map': 'map',
+  'node_modules/koffi/src/index.mts': 'source',
+  'node_modules/koffi/test/data.json': 'what its own tests read',
+  'node_modules/koffi/lib/test/index.js': 'a part that is called test',
   'node_modules/koffi/README.md': 'words',
   'node_modules/koffi/LICENSE.md': 'licence',
   'node_modules/koffi/node_modules/inner/index.cjs': 'inner',
@@ -50,9 +53,10 @@ describe('the layer of npm packages', () => {
       '@koromix/koffi-linux-x64/linux_x64/koffi.node',
       'koffi/LICENSE.md',
       'koffi/index.js',
+      'koffi/lib/test/index.js',
       'koffi/node_modules/inner/index.cjs',
     ]);
-    expect(files.map(([, entry]) => entry.type === 'file' && entry.mode)).toEqual([0o755, 0o644, 0o644, 0o644]);
+    expect(files.map(([, entry]) => entry.type === 'file' && entry.mode)).toEqual([0o755, 0o644, 0o644, 0o644, 0o644]);
     expect(components.map(({ name }) => name)).toEqual(['koffi', '@koromix/koffi-linux-x64']);
   });
 });
