@@ -29,6 +29,7 @@ const fresh: ObservedImport = {
   preflight: undefined,
   sourcePower: { state: 'off' },
   disks: [],
+  hasToldDisks: true,
   machine: { state: 'absent' },
   leftovers: [],
 };
@@ -62,6 +63,11 @@ describe('an import on its way takes one step after the other', () => {
       'never starts a second worker beside one that may still write',
       withTransfer({ state: 'stopping' }),
       { type: 'wait', reason: 'TransferRunning' },
+    ],
+    [
+      'tells that the disks are there before it makes the machine',
+      { ...withDisk({ isDone: true }), hasToldDisks: false },
+      { type: 'wait', reason: 'DisksTransferred', afterMs: 0 },
     ],
     ['makes the machine when all disks are there', withDisk({ isDone: true }), { type: 'createMachine' }],
     [

@@ -24,6 +24,8 @@ export interface ObservedImport {
   readonly sourcePower: SourcePower;
   /** As planned, in the order of the machine's disks; empty before preflight. */
   readonly disks: readonly ObservedDisk[];
+  /** The status says that the disks are there. Who waits for that word has to hear it before there is a machine. */
+  readonly hasToldDisks: boolean;
   readonly machine: ObservedMachine;
   /** What the import made and a deletion has to remove; asked only of an import that is being deleted. */
   readonly leftovers: readonly Leftover[];
@@ -135,6 +137,7 @@ export type WaitReason =
   | 'TransferQueued'
   | 'TransferRunning'
   | 'TransferRetrying'
+  | 'DisksTransferred'
   | 'MachineStarting';
 
 export interface Limits {
@@ -162,7 +165,9 @@ export function nextAction(seen: ObservedImport, limits: Limits): Action {
 
   const blocked = afterPreflight(seen);
   if (blocked !== undefined) return blocked;
-  return volumes(seen) ?? power(seen, limits) ?? transfers(seen) ?? { type: 'createMachine' };
+  const action = volumes(seen) ?? power(seen, limits) ?? transfers(seen);
+  if (action !== undefined) return action;
+  return seen.hasToldDisks ? { type: 'createMachine' } : wait('DisksTransferred', 'all disks are there', 0);
 }
 
 function afterDeletion({ hasFinalizer, leftovers }: ObservedImport): Action {

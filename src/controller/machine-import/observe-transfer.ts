@@ -19,8 +19,7 @@ export interface TransferObjects {
  * else begins (ruling 16).
  */
 export function observeTransfer({ jobs, pods, state, live }: TransferObjects): ObservedTransfer | undefined {
-  const { epoch } = state;
-  const failures = failuresOf(state);
+  const { epoch, failures } = state;
   const writing = pods.find((pod) => epochOf(pod) < epoch && mayWrite(pod));
   if (writing !== undefined) return { ...stoppingPod(writing), epoch, failures };
 
@@ -28,7 +27,7 @@ export function observeTransfer({ jobs, pods, state, live }: TransferObjects): O
   const pod = pods.find((each) => epochOf(each) === epoch);
   if (job === undefined && (pod === undefined || !mayWrite(pod))) {
     // Stopped on purpose, or the controller died between writing the epoch down and making the Job.
-    return state.problem?.epoch === epoch ? failedTransfer(state, endOf(pod), failures) : undefined;
+    return state.problem?.epoch === epoch ? failedTransfer(state, endOf(pod)) : undefined;
   }
   const startedAt = timeOf(job?.metadata.creationTimestamp ?? pod?.metadata.creationTimestamp);
   const common = { epoch, startedAt, failures };
@@ -37,9 +36,10 @@ export function observeTransfer({ jobs, pods, state, live }: TransferObjects): O
   const hasEnded = isConditionTrue(job, 'Failed') || isConditionTrue(job, 'Complete');
   if (hasEnded || (pod !== undefined && !mayWrite(pod))) {
     const endedAt = endOf(pod) ?? timeOf(job?.status?.completionTime) ?? startedAt;
-    if (state.problem?.epoch === epoch) return { ...failedTransfer(state, endedAt, failures), ...common };
+    if (state.problem?.epoch === epoch) return { ...failedTransfer(state, endedAt), startedAt };
     return {
       ...common,
+      failures: failuresOf(state),
       state: 'failed',
       progressAt: endedAt,
       endedAt,
@@ -66,10 +66,10 @@ export function diskOf({ metadata }: KubernetesObject): number {
   return Number(metadata.labels?.[DISK_INDEX_LABEL] ?? Number.NaN);
 }
 
-function failedTransfer(state: TransferState, endedAt: number | undefined, failures: number): ObservedTransfer {
+function failedTransfer(state: TransferState, endedAt: number | undefined): ObservedTransfer {
   const at = endedAt ?? 0;
   const { epoch, problem } = state;
-  return { epoch, state: 'failed', startedAt: at, progressAt: at, endedAt: at, failures, problem };
+  return { epoch, state: 'failed', startedAt: at, progressAt: at, endedAt: at, failures: failuresOf(state), problem };
 }
 
 /** A Pod on a node that does not answer is neither running nor gone. Only the node's return, or its deletion by a person, tells (ruling 16). */

@@ -27,6 +27,7 @@ import type { ImportParts, PreflightMemory } from './import-world.ts';
 import { namesOf } from './names.ts';
 import { diskOf, epochOf, mayWrite, observeTransfer } from './observe-transfer.ts';
 import { type DiskPlan, decodePlan, hashSpec, type PlanRecord } from './plan-record.ts';
+import type { TransferResult } from './transfer-record.ts';
 
 export interface Observation {
   readonly seen: ObservedImport;
@@ -34,6 +35,8 @@ export interface Observation {
   readonly preflight: PreflightMemory | undefined;
   /** The one in force; stays when an edit of the spec is refused. */
   readonly plan: PlanRecord | undefined;
+  /** Of the disks that are done, by their number. */
+  readonly results: ReadonlyMap<number, TransferResult>;
 }
 
 /**
@@ -52,7 +55,9 @@ export async function observeImport(
   const preflight = preflightOf(parts, machineImport, plan);
   const machine = await observeMachine(parts, machineImport, plan, options);
   const isDone = history === 'finished' && !isDeleting;
-  const disks = plan === undefined || isDone ? [] : await observeDisks(parts, machineImport, plan, options);
+  const results = new Map<number, TransferResult>();
+  const disks =
+    plan === undefined || isDone ? [] : await observeDisks(parts, machineImport, { plan, results }, options);
   const seen: ObservedImport = {
     now: parts.clock.now(),
     isDeleting,
@@ -64,10 +69,11 @@ export async function observeImport(
     // A file is never on. Sources with power tell it when they come.
     sourcePower: { state: 'off' },
     disks,
+    hasToldDisks: status.importStatus === importStatuses.imagesReady,
     machine: history === 'finished' ? { state: 'kept' } : machine,
     leftovers: isDeleting ? await findLeftovers(parts, machineImport, machine, options) : [],
   };
-  return { seen, preflight, plan };
+  return { seen, preflight, plan, results };
 }
 
 /** Ruling 15: states of upstream that come without our record are upstream's work. */
@@ -105,12 +111,12 @@ export function ownerOf({ metadata }: VirtualMachineImport): OwnerReference {
 
 async function readPlan(
   parts: ImportParts,
-  { metadata, status }: VirtualMachineImport,
+  machineImport: VirtualMachineImport,
   options: CallOptions,
 ): Promise<PlanRecord | undefined> {
-  const { uid = '', namespace = '' } = metadata;
+  const { uid = '', namespace = '' } = machineImport.metadata;
   const known = parts.preflights.get(uid)?.plan;
-  if (known !== undefined || status.progress?.disks === undefined) return known;
+  if (known !== undefined || historyOf(machineImport) !== 'ours') return known;
   const stored: ConfigMap | undefined = await parts.cluster.get(
     configMapKind,
     { namespace, name: namesOf(uid).plan },
@@ -140,7 +146,7 @@ function preflightOf(
 async function observeDisks(
   parts: ImportParts,
   machineImport: VirtualMachineImport,
-  plan: PlanRecord,
+  { plan, results }: { readonly plan: PlanRecord; readonly results: Map<number, TransferResult> },
   options: CallOptions,
 ): Promise<ObservedDisk[]> {
   const { uid = '', namespace = '' } = machineImport.metadata;
@@ -162,6 +168,7 @@ async function observeDisks(
       live: parts.live.get(namesOf(uid).transfer(index)),
     });
     const isDone = state.result !== undefined;
+    if (state.result !== undefined) results.set(index, state.result);
     const queuedFor = isDone || transfer !== undefined ? undefined : parts.slots.blocked({ host: plan.sourceHost });
     disks.push({
       index,

@@ -1,4 +1,6 @@
+import type { ImportPhase } from '../../api/import-progress.ts';
 import {
+  type ImportStatusFields,
   readVirtualMachineImport,
   type StoredVirtualMachineImport,
   type VirtualMachineImport,
@@ -29,9 +31,14 @@ export async function reconcileImport(parts: ImportParts, ref: ObjectRef, option
   const observation = await observeImport(parts, machineImport, options);
   const action = nextAction(observation.seen, limitsOf(machineImport));
   await performAction(parts, machineImport, observation, action, fieldFindings, options);
-  if (action.type === 'addFinalizer' || action.type === 'removeFinalizer') return SOON;
   if (action.type === 'none' && action.reason !== 'Suspended') return undefined;
+  // What follows at once is told by what follows: writes are few (ruling 18).
+  if (!isWorthTelling(action)) return SOON;
   return await report({ parts, stored, machineImport, observation, action }, options);
+}
+
+function isWorthTelling({ type }: Action): boolean {
+  return type === 'none' || type === 'wait' || type === 'stall' || type === 'finish' || type === 'restart';
 }
 
 interface Step {
@@ -62,6 +69,7 @@ async function report(
     plan: observation.plan,
     findings: observation.preflight?.findings ?? said?.findings ?? [],
     live,
+    results: observation.results,
   });
   const patch = statusPatch(stored.status ?? {}, derived);
   if (patch !== undefined) {
@@ -74,7 +82,7 @@ async function report(
       ...options,
       subresource: 'status',
     });
-    tellUser(parts, stored, status.progress?.reason, action);
+    tellUser(parts, stored, { before: status.progress, after: derived.progress, action });
   }
   return requeueAfter(action, patch !== undefined, hasSaidEverything(derived));
 }
@@ -92,20 +100,24 @@ function requeueAfter(action: Action, hasChanged: boolean, isOver: boolean): Req
 function tellUser(
   { events }: ImportParts,
   stored: StoredVirtualMachineImport,
-  reasonBefore: string | undefined,
-  action: Action,
+  { before, after, action }: { readonly before: Progress; readonly after: Progress; readonly action: Action },
 ): void {
-  if (action.type === 'stall' && reasonBefore !== action.code) {
+  if (action.type === 'stall' && before?.reason !== action.code) {
     const { remedy } = problems[action.code];
-    events.record(stored, { type: 'Warning', reason: action.code, message: `${action.message} ${remedy}` });
+    events.record(stored, { type: 'Warning', reason: action.code, message: `${action.message}. ${remedy}` });
   }
-  if (action.type === 'finish' && reasonBefore !== 'Complete')
-    events.record(stored, {
-      type: 'Normal',
-      reason: 'Imported',
-      message: 'all disks are copied and the machine is there',
-    });
+  if (after?.phase === before?.phase) return;
+  const message = after === undefined ? undefined : milestones[after.phase ?? 'Pending'];
+  if (message !== undefined) events.record(stored, { type: 'Normal', reason: after?.phase ?? '', message });
 }
+
+type Progress = ImportStatusFields['progress'];
+
+/** What is worth an event: each costs a write. */
+const milestones: { readonly [P in ImportPhase]?: string } = {
+  Transferring: 'nothing is in the way; the disks are being copied',
+  Finished: 'all disks are copied and proven, and the machine is there',
+};
 
 function liveOf(
   { live }: ImportParts,

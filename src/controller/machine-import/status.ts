@@ -13,6 +13,7 @@ import type { Action, ObservedDisk, ObservedImport } from '../../domain/next-act
 import { type ProblemCode, problems } from '../../domain/problems.ts';
 import { type ConditionClaim, mergeConditions } from './conditions.ts';
 import type { DiskPlan, PlanRecord } from './plan-record.ts';
+import type { TransferResult } from './transfer-record.ts';
 
 /** What a worker last told of a disk. */
 export interface LiveProgress {
@@ -23,7 +24,6 @@ export interface LiveProgress {
   readonly node?: string | undefined;
   /** Milliseconds since the epoch. */
   readonly at: number;
-  readonly digestRoot?: string | undefined;
 }
 
 export interface StatusFacts {
@@ -36,6 +36,8 @@ export interface StatusFacts {
   readonly plan: PlanRecord | undefined;
   readonly findings: readonly Finding[];
   readonly live: ReadonlyMap<number, LiveProgress>;
+  /** Of the disks that are done. */
+  readonly results: ReadonlyMap<number, TransferResult>;
 }
 
 /**
@@ -46,7 +48,7 @@ export function deriveStatus(facts: StatusFacts): ImportStatusFields {
   const { stored, seen, plan } = facts;
   const now = new Date(seen.now).toISOString();
   const importStatus = nextImportStatus(facts);
-  const progress = deriveProgress(facts);
+  const progress = deriveProgress(facts, importStatus);
   return {
     ...stored,
     ...(importStatus === undefined ? {} : { importStatus }),
@@ -138,7 +140,7 @@ function conditionsOf(
   const stall = action.type === 'stall' ? action : undefined;
   if (stall !== undefined) say(airliftConditions.stalled, true, stall.code, stall.message);
   else say(airliftConditions.stalled, false);
-  say(airliftConditions.ready, action.type === 'finish' || seen.machine.state === 'kept');
+  say(airliftConditions.ready, action.type === 'finish' && importStatus === importStatuses.machineRunning);
   return claims;
 }
 
@@ -174,12 +176,14 @@ function diskStatuses(
   });
 }
 
-function deriveProgress(facts: StatusFacts): ImportProgress {
-  const { generation, retry, stored, seen, action, plan, findings, live } = facts;
+function deriveProgress(facts: StatusFacts, importStatus: ImportStatus | undefined): ImportProgress {
+  const { generation, retry, stored, seen, action, plan, findings, live, results } = facts;
   const before = stored.progress ?? {};
   const now = new Date(seen.now).toISOString();
-  const { phase, reason, message, code } = describe(facts);
-  const disks = plan?.disks.map((disk) => diskProgress(disk, seen, before, live.get(disk.index)));
+  const { phase, reason, message, code } = describe(facts, importStatus);
+  const disks = plan?.disks.map((disk) =>
+    diskProgress(disk, seen, before, { live: live.get(disk.index), result: results.get(disk.index) }),
+  );
   const sums = sumUp(disks ?? [], live);
   const isOver = phase === 'Finished';
   const moved = [...live.values()].map(({ at }) => at);
@@ -225,7 +229,7 @@ interface Description {
   readonly code?: ProblemCode | undefined;
 }
 
-function describe({ seen, action, findings }: StatusFacts): Description {
+function describe({ seen, action, findings }: StatusFacts, importStatus: ImportStatus | undefined): Description {
   switch (action.type) {
     case 'none':
       if (action.reason === 'Suspended')
@@ -258,6 +262,8 @@ function describe({ seen, action, findings }: StatusFacts): Description {
     case 'createMachine':
       return { phase: 'CreatingMachine', reason: 'CreatingMachine' };
     case 'finish':
+      // Not before upstream's last word, or a watcher would miss it.
+      if (importStatus !== importStatuses.machineRunning) return { phase: 'StartingMachine', reason: 'MachineReady' };
       return { phase: 'Finished', reason: 'Complete', message: finishedMessage(seen) };
   }
 }
@@ -269,6 +275,7 @@ const waitingPhases = {
   TransferQueued: 'Transferring',
   TransferRunning: 'Transferring',
   TransferRetrying: 'Transferring',
+  DisksTransferred: 'CreatingMachine',
   MachineStarting: 'StartingMachine',
 } as const;
 
@@ -282,15 +289,15 @@ function diskProgress(
   plan: DiskPlan,
   { disks }: ObservedImport,
   before: ImportProgress,
-  live: LiveProgress | undefined,
+  { live, result }: { readonly live: LiveProgress | undefined; readonly result: TransferResult | undefined },
 ): DiskProgress {
   const { index, id, name, claimName, virtualSizeBytes, dataBytes } = plan;
   const seen = disks.find((each) => each.index === index);
   const told = before.disks?.find((each) => each.index === index);
-  const doneBytes = live?.doneBytes ?? told?.doneBytes;
-  const totalBytes = live?.totalBytes ?? dataBytes ?? told?.totalBytes;
+  const doneBytes = result?.dataBytes ?? live?.doneBytes ?? told?.doneBytes;
+  const totalBytes = result?.dataBytes ?? live?.totalBytes ?? dataBytes ?? told?.totalBytes;
   const problem = seen?.isDone ? undefined : seen?.transfer?.problem;
-  const digestRoot = live?.digestRoot ?? told?.digestRoot;
+  const digestRoot = result?.digest?.root ?? told?.digestRoot;
   const node = live?.node ?? told?.node;
   return {
     index,

@@ -1,0 +1,237 @@
+import { type StorageClass, storageClassKind } from '../../api/core-kinds.ts';
+import { API_VERSION } from '../../api/literals.ts';
+import { ovaSourceKind } from '../../api/ova-source.ts';
+import { networkAttachmentDefinitionKind, virtualMachineKind } from '../../api/platform-kinds.ts';
+import { type StoredVirtualMachineImport, virtualMachineImportKind } from '../../api/virtual-machine-import.ts';
+import type { ImportParts } from '../../controller/machine-import/import-world.ts';
+import { ownerOf } from '../../controller/machine-import/observe.ts';
+import { isOvertaken, reconcileImport } from '../../controller/machine-import/reconcile.ts';
+import type { TransferResult } from '../../controller/machine-import/transfer-record.ts';
+import { TransferStore } from '../../controller/machine-import/transfer-store.ts';
+import type { KubernetesObject } from '../../domain/kubernetes-object.ts';
+import type { Machine } from '../../domain/machine.ts';
+import type { Requeue } from '../../lib/work-queue.ts';
+import type { Cluster } from '../../ports/cluster.ts';
+import { aMachine } from '../kubevirt/sample-machines.ts';
+import { ManualClock } from '../manual-clock.ts';
+import { MemoryCluster } from '../memory-cluster.ts';
+import { ClusterMachinery, type WorkerEnd, type WorkerRun } from './cluster-machinery.ts';
+import { FakeOvaAdapter } from './fake-ova-adapter.ts';
+import { ListedObjects } from './listed-objects.ts';
+
+const NAMESPACE = 'vms';
+
+export const someResult: TransferResult = {
+  dataBytes: 100,
+  fetchedBytes: 50,
+  writtenBytes: 100,
+  copyMs: 1000,
+  verifyMs: 100,
+  resumes: 0,
+  format: 'vmdk streamOptimized',
+  digest: { root: 'ab'.repeat(32), sectionBytes: 4_194_304, sections: [] },
+  storedDigests: [],
+};
+
+export interface JourneyOptions {
+  readonly machine?: Partial<Machine>;
+  readonly storageClass?: Partial<StorageClass>;
+  /** What workers do; unless told, they finish at once. */
+  readonly work?: (run: WorkerRun, journey: ImportJourney) => Promise<WorkerEnd>;
+  readonly neverBinds?: (claim: string) => boolean;
+  readonly machinesGetReady?: boolean;
+}
+
+/** Imports on a cluster in memory, from their creation to their end, with everything but the copying being the product's own code. */
+export class ImportJourney {
+  readonly clock = new ManualClock();
+  readonly cluster: MemoryCluster;
+  readonly adapter: FakeOvaAdapter;
+  readonly events: {
+    readonly about: string;
+    readonly type: string;
+    readonly reason: string;
+    readonly message: string;
+  }[] = [];
+  readonly #machinery: ClusterMachinery;
+  #parts: ImportParts;
+  #objects: ListedObjects;
+  /** Of the controller's own connection. */
+  writes: string[] = [];
+
+  private constructor(options: JourneyOptions) {
+    this.clock.ms = Date.parse('2026-11-01T10:00:00Z');
+    const kinds = [
+      { kind: virtualMachineImportKind, hasStatus: true },
+      { kind: ovaSourceKind, hasStatus: true },
+      { kind: virtualMachineKind, hasStatus: true },
+      { kind: networkAttachmentDefinitionKind },
+    ];
+    this.cluster = new MemoryCluster({ clock: this.clock, kinds });
+    this.adapter = new FakeOvaAdapter(aMachine(options.machine));
+    this.cluster.onWrite(({ client, verb, kind, name, subresource, isChange }) => {
+      if (client.startsWith('controller') && isChange)
+        this.writes.push(`${verb} ${kind.kind} ${name}${subresource === undefined ? '' : ` ${subresource}`}`);
+    });
+    const { work = finishAtOnce, ...rest } = options;
+    this.#machinery = new ClusterMachinery({
+      cluster: this.cluster.connect('kubelet'),
+      clock: this.clock,
+      work: (run) => work(run, this),
+      ...(rest.neverBinds && { neverBinds: rest.neverBinds }),
+      ...(rest.machinesGetReady === undefined ? {} : { machinesGetReady: rest.machinesGetReady }),
+    });
+    this.#objects = new ListedObjects(this.cluster);
+    this.#parts = this.#makeParts(this.cluster.connect('controller'));
+  }
+
+  static async begin(options: JourneyOptions = {}): Promise<ImportJourney> {
+    const journey = new ImportJourney(options);
+    await journey.cluster.create(storageClassKind, {
+      apiVersion: 'storage.k8s.io/v1',
+      kind: 'StorageClass',
+      metadata: { name: 'fast', annotations: { 'storageclass.kubernetes.io/is-default-class': 'true' } },
+      provisioner: 'example',
+      volumeBindingMode: 'Immediate',
+      ...options.storageClass,
+    });
+    await journey.cluster.create(ovaSourceKind, {
+      apiVersion: API_VERSION,
+      kind: 'OvaSource',
+      metadata: { name: 'files', namespace: NAMESPACE },
+      spec: { url: 'https://files.example/app.ova' },
+    });
+    return journey;
+  }
+
+  /** The parts of the controller that is running now. */
+  get parts(): ImportParts {
+    return this.#parts;
+  }
+
+  /** A new process: nothing is remembered. */
+  restartController(connection: Cluster = this.cluster.connect('controller')): void {
+    this.#objects = new ListedObjects(this.cluster);
+    this.#parts = this.#makeParts(connection);
+  }
+
+  async create(name: string, spec: object = {}, status?: object): Promise<StoredVirtualMachineImport> {
+    const sourceCluster = { apiVersion: API_VERSION, kind: 'OvaSource', name: 'files', namespace: NAMESPACE };
+    const object = {
+      apiVersion: API_VERSION,
+      kind: 'VirtualMachineImport',
+      metadata: { name, namespace: NAMESPACE },
+      spec: { sourceCluster, virtualMachineName: name, ...spec },
+    };
+    const created = await this.cluster.create(virtualMachineImportKind, object);
+    if (status === undefined) return created;
+    return await this.cluster.patch(
+      virtualMachineImportKind,
+      { namespace: NAMESPACE, name },
+      { status: status as never },
+      { subresource: 'status' },
+    );
+  }
+
+  async get(name: string): Promise<StoredVirtualMachineImport> {
+    const found = await this.cluster.get(virtualMachineImportKind, { namespace: NAMESPACE, name });
+    if (found === undefined) throw new Error(`import ${name} is gone`);
+    return found;
+  }
+
+  async edit(name: string, spec: object): Promise<void> {
+    await this.cluster.patch(virtualMachineImportKind, { namespace: NAMESPACE, name }, { spec: spec as never });
+  }
+
+  async delete(name: string): Promise<void> {
+    await this.cluster.delete(virtualMachineImportKind, { namespace: NAMESPACE, name });
+  }
+
+  /** One look at one import. Being overtaken by somebody else's write is no failure. */
+  async step(name: string): Promise<Requeue> {
+    await this.#objects.refresh();
+    try {
+      return await reconcileImport(this.#parts, { namespace: NAMESPACE, name });
+    } catch (error) {
+      if (isOvertaken(error)) return { afterMs: 0 };
+      throw error;
+    }
+  }
+
+  /** Everything else in the cluster does its next thing. */
+  async turn(): Promise<void> {
+    this.cluster.collectGarbage();
+    await this.#machinery.turn();
+  }
+
+  /** Steps and turns until it says so; the clock moves one second each. Returns the states that were passed. */
+  async run(name: string, until: (each: StoredVirtualMachineImport) => boolean, mostSteps = 60): Promise<string[]> {
+    const passed: string[] = [];
+    for (let steps = 0; steps < mostSteps; steps += 1) {
+      const requeue = await this.step(name);
+      const now = await this.cluster.get(virtualMachineImportKind, { namespace: NAMESPACE, name });
+      const state = now?.status?.importStatus ?? '';
+      if (passed.at(-1) !== state) passed.push(state);
+      if (now === undefined || until(now)) return passed;
+      if (requeue === undefined || requeue === 'backoff' || requeue.afterMs > 0) {
+        await this.turn();
+        this.clock.ms += 1000;
+      }
+    }
+    throw new Error(
+      `not there after ${mostSteps} steps: ${JSON.stringify((await this.get(name)).status, undefined, 2)}`,
+    );
+  }
+
+  /** What this import and its controller left, by kind and name. */
+  async inventory(): Promise<string[]> {
+    this.cluster.collectGarbage();
+    const kinds = await import('../../api/core-kinds.ts');
+    const watched = [
+      kinds.jobKind,
+      kinds.podKind,
+      kinds.configMapKind,
+      kinds.secretKind,
+      kinds.persistentVolumeClaimKind,
+      virtualMachineKind,
+      virtualMachineImportKind,
+    ];
+    const found: string[] = [];
+    for (const kind of watched)
+      for await (const each of this.cluster.list<KubernetesObject>(kind))
+        found.push(`${kind.kind} ${each.metadata.name}`);
+    return found.toSorted();
+  }
+
+  #makeParts(cluster: Cluster): ImportParts {
+    return {
+      cluster,
+      clock: this.clock,
+      adapters: new Map([['ovasource', this.adapter]]),
+      objects: this.#objects,
+      transfers: new TransferStore(cluster, () => 'CA'),
+      slots: { blocked: () => undefined },
+      events: {
+        record: ({ metadata }, { type, reason, message }) =>
+          void this.events.push({ about: metadata.name, type, reason, message }),
+      },
+      live: new Map(),
+      preflights: new Map(),
+      worker: { image: 'airlift:test', endpointUrl: 'https://endpoint.example', resources: {}, userId: 107 },
+    };
+  }
+}
+
+/** The worker's result, stored as the endpoint would. */
+export async function finishAtOnce(run: WorkerRun, journey: ImportJourney): Promise<WorkerEnd> {
+  await journey.parts.transfers.saveResult(await placeOf(run, journey), run.epoch, someResult);
+  return { exitCode: 0 };
+}
+
+export async function placeOf({ importUid, disk }: WorkerRun, { cluster }: ImportJourney) {
+  for await (const each of cluster.list(virtualMachineImportKind)) {
+    if (each.metadata.uid !== importUid) continue;
+    return { namespace: NAMESPACE, owner: ownerOf(each as never), disk };
+  }
+  throw new Error(`no import has uid ${importUid}`);
+}
