@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { allEnded } from './all-ended.ts';
 import { buildApplicationLayer } from './application-layer.ts';
 import { billOfMaterials } from './bill-of-materials.ts';
 import { type BuildContext, buildLayers } from './build-layers.ts';
@@ -73,7 +74,7 @@ async function buildPlatforms(
   const work = await mkdtemp(join(tmpdir(), 'airlift-image-'));
   try {
     const application = await buildApplicationLayer(context.root, work);
-    return await Promise.all(
+    return await allEnded(
       platforms.map((platform) => buildPlatform(platform, facts, application, { blobs, work, context })),
     );
   } finally {

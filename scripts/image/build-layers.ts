@@ -1,5 +1,6 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { allEnded } from './all-ended.ts';
 import { readAptSources } from './apt-sources.ts';
 import type { Component } from './component.ts';
 import { buildDependenciesLayer } from './dependencies-layer.ts';
@@ -35,7 +36,7 @@ export async function buildLayers(
   work: string,
   { root, lock, run }: BuildContext,
 ): Promise<{ readonly layers: readonly UnwrittenLayer[]; readonly components: readonly Component[] }> {
-  const [fetched, installed] = await Promise.all([
+  const [fetched, installed] = await allEnded([
     fetchAll(lock, platform, run),
     installPackages(root, work, platform, run),
   ]);
