@@ -27,14 +27,18 @@ export async function removeCluster(folder: string): Promise<void> {
   await rm(lock, { force: true });
 }
 
-/** Removes the clusters whose owner ended without doing so, and says which. */
+/** Removes the clusters whose owner ended without doing so, and says which. One that cannot be removed is told of and keeps no other from being removed. */
 export async function removeAbandonedClusters(): Promise<string[]> {
   const removed: string[] = [];
   for (const folder of await listClusterFolders()) {
     const record = await readClusterRecord(folder);
     if (record?.owner === undefined || isAlive(record.owner) || !existsSync(folder)) continue;
-    await removeCluster(folder);
-    removed.push(folder);
+    try {
+      await removeCluster(folder);
+      removed.push(folder);
+    } catch (error) {
+      console.warn(`cannot remove the cluster in ${folder}:`, error);
+    }
   }
   return removed;
 }

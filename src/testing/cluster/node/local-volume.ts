@@ -1,10 +1,12 @@
 import { mkdir, open, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Kubectl } from '../kubectl.ts';
 import { runProgram } from '../run-program.ts';
 
 /** Without a provisioner both: a claim gets a volume that is already there. */
 export const STORAGE_CLASSES = { WaitForFirstConsumer: 'local-wait', Immediate: 'local-now' } as const;
+const DETACH_MS = 20_000;
 export type BindingMode = keyof typeof STORAGE_CLASSES;
 
 export interface LocalVolumeOptions {
@@ -95,22 +97,32 @@ export async function createLocalVolume(place: VolumePlace, options: LocalVolume
     },
     async remove() {
       await place.kubectl(['delete', 'persistentvolume', name, '--ignore-not-found', '--wait=false']);
-      await runProgram('losetup', ['--detach', device]);
+      await detachWithThoseAbove(device);
       await rm(backingFile);
     },
   };
 }
 
-/** Loop devices over files of the cluster, also those that the kubelet makes to keep a volume's device open. */
+/** Loop devices over files of the cluster, and those that the kubelet puts over these, so that a volume's device stays the same while it is in use. */
 export async function detachLoopDevices(folder: string): Promise<void> {
-  // A device over a device of ours is only free to go after the one above it.
-  for (let round = 0; round < 3; round += 1) {
+  const until = performance.now() + DETACH_MS;
+  for (;;) {
     const devices = await loopDevicesBelow(folder);
     if (devices.length === 0) return;
-    await Promise.all(devices.map((device) => runProgram('losetup', ['--detach', device]).catch(() => undefined)));
+    if (performance.now() > until) throw new Error(`these loop devices cannot be detached: ${devices.join(', ')}`);
+    for (const device of devices) await detachWithThoseAbove(device);
+    // One whose file system was mounted in the node goes when the kernel has unmounted that, a little after the node's end.
+    await delay(100);
   }
-  const left = await loopDevicesBelow(folder);
-  if (left.length > 0) throw new Error(`these loop devices cannot be detached: ${left.join(', ')}`);
+}
+
+/** Those above are found by the inode of the device itself: the path that they were made with is one of the node's, which is gone. */
+async function detachWithThoseAbove(device: string): Promise<void> {
+  const above = await runProgram('losetup', ['--list', '--noheadings', '--output', 'NAME', '--associated', device]);
+  for (const each of above.split('\n').filter(Boolean)) await detachWithThoseAbove(each);
+  await runProgram('losetup', ['--detach', device]).catch((error: Error) => {
+    if (!error.message.includes('No such device')) throw error; // it went by itself meanwhile
+  });
 }
 
 async function loopDevicesBelow(folder: string): Promise<string[]> {
