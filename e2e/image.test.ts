@@ -32,10 +32,10 @@ const platformOf = (architecture: string) => {
   return found;
 };
 
-/** Builds what is committed, in a clone of its own; the installed packages are shared, for they are no part of the image. */
-function buildInClone(name: string): string {
+/** Builds what is committed in `origin`, in a clone of its own; the installed packages are shared, for they are no part of the image. */
+function buildInClone(name: string, origin: string): string {
   const clone = join(folder.path, name);
-  run('git', 'clone', '--quiet', ROOT, clone);
+  run('git', 'clone', '--quiet', origin, clone);
   symlinkSync(join(ROOT, 'node_modules'), join(clone, 'node_modules'));
   const out = join(folder.path, `${name}-out`);
   run(process.execPath, join(clone, 'bin', 'launch.js'), 'image', '--out', out);
@@ -44,8 +44,9 @@ function buildInClone(name: string): string {
 
 describe.skipIf(!hasTools)('the container image', () => {
   beforeAll(() => {
-    first = buildInClone('first');
-    second = buildInClone('second-with-a-longer-name');
+    first = buildInClone('first', ROOT);
+    // Of the first clone, since somebody may commit meanwhile.
+    second = buildInClone('second-with-a-longer-name', join(folder.path, 'first'));
     summary = readSummary(first);
   });
 
