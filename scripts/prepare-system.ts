@@ -1,6 +1,7 @@
-// Installs what `npm run test:system` needs beyond npm: the judges (QEMU) and the tools of the tests. Needs root where something is missing.
+// Installs what `npm run test:system` needs beyond npm: the judges (QEMU), the tools of the tests, and the test cluster. Needs root where something is missing.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { loadLibdeflate } from '../src/lib/libdeflate.ts';
+import { prepareCluster } from '../src/testing/cluster/prepare-cluster.ts';
 import { ensureGo } from '../src/testing/go/go-toolchain.ts';
 
 interface SystemTool {
@@ -68,4 +69,7 @@ function run(program: string, args: readonly string[]): void {
   });
 }
 
-if (import.meta.main) await prepareSystem();
+if (import.meta.main) {
+  await prepareSystem();
+  await prepareCluster();
+}

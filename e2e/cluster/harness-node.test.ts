@@ -141,6 +141,24 @@ describe.skipIf(!canStartNode())('the node of a test cluster', () => {
     expect(await cluster.kubectl(['exec', 'survivor', '--', 'echo', 'back'])).toBe('back\n');
   });
 
+  test('a second node joins, its Pods and those of the first reach each other, and root alone opens a device on it', async () => {
+    const second = await cluster.addNode({ givesDevicesToPodUser: false });
+    await cluster.apply([
+      pod('server', 'echo answered | nc -l -p 80', { nodeName: 'node' }),
+      claim('unopened', 'local-wait', 'Block'),
+    ]);
+    await waitFor('pod/server', 'condition=Ready');
+    const address = await cluster.kubectl(['get', 'pod', 'server', '-o', 'jsonpath={.status.podIP}']);
+    await cluster.apply([pod('caller', `nc -w 5 ${address} 80 </dev/null`, { nodeName: second.name })]);
+    await waitFor('pod/caller', 'jsonpath={.status.phase}=Succeeded');
+    expect(await cluster.kubectl(['logs', 'caller'])).toBe('answered\n');
+
+    await second.createVolume({ name: 'unopened', sizeBytes: 8 * MIB, volumeMode: 'Block' });
+    await cluster.apply([restrictedWriter('unopened')]);
+    await waitFor('pod/unopened', 'jsonpath={.status.phase}=Failed');
+    expect(await cluster.kubectl(['logs', 'unopened'])).toContain("can't open '/dev/disk0': Permission denied");
+  });
+
   const waitFor = (what: string, condition: string) =>
     cluster.kubectl(['wait', what, `--for=${condition}`, '--timeout=90s']);
 });
@@ -163,6 +181,7 @@ interface PodExtras {
   readonly volumes?: readonly object[];
   readonly securityContext?: object;
   readonly restartPolicy?: 'Always';
+  readonly nodeName?: string;
 }
 
 function pod(name: string, script: string, { container, ...spec }: PodExtras = {}): object {

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { parse, parseAllDocuments } from 'yaml';
 import { fetchGoModule } from '../../go/build-go.ts';
@@ -44,9 +45,17 @@ async function loadHarvesterCrds(): Promise<CustomResourceDefinition[]> {
   return crds.flat().filter((crd) => crd !== null);
 }
 
+/** What KubeVirt's operator makes of its own Go types: printed by the judge, which takes seconds to start, and kept beside it. */
 async function loadKubevirtCrds(): Promise<CustomResourceDefinition[]> {
-  const { stdout } = await promisify(execFile)(await buildKubevirtJudge(), ['crds'], { maxBuffer: 64 * 1024 * 1024 });
-  return JSON.parse(stdout) as CustomResourceDefinition[];
+  const judge = await buildKubevirtJudge();
+  const kept = join(dirname(judge), 'crds.json');
+  if (!existsSync(kept)) {
+    const { stdout } = await promisify(execFile)(judge, ['crds'], { maxBuffer: 64 * 1024 * 1024 });
+    const unfinished = `${kept}.${process.pid}.partial`;
+    await writeFile(unfinished, stdout);
+    await rename(unfinished, kept);
+  }
+  return JSON.parse(await readFile(kept, 'utf8')) as CustomResourceDefinition[];
 }
 
 /** CDI's operator carries them as raw strings of a Go map, in which a backquote is written as `` ` + "`" + ` ``. */

@@ -14,9 +14,15 @@ export interface ClusterNetwork {
   node(index: number): NodeNetwork;
 }
 
-export interface NodeNetwork {
-  readonly address: string;
+interface PodRoute {
   readonly podCidr: string;
+  /** Of the node that they run on. */
+  readonly address: string;
+}
+
+export interface NodeNetwork extends PodRoute {
+  /** To the Pods of all other nodes there may ever be. */
+  readonly otherPods: readonly PodRoute[];
   /** The end of the node's cable on this machine; the end in the node is `eth0`. */
   readonly link: string;
 }
@@ -55,17 +61,18 @@ export async function removeClusterLinks(folder: string): Promise<void> {
 }
 
 function networkOf(folder: string, block: number): ClusterNetwork {
+  const nodes = Array.from({ length: NODES }, (_, index) => ({
+    address: addressIn(block, 0, index + 2),
+    podCidr: `${addressIn(block, index + 1, 0)}/24`,
+  }));
   return {
     bridge: linkPrefix(folder),
     hostAddress: addressIn(block, 0, 1),
     cidr: `${addressIn(block, 0, 0)}/20`,
     node(index) {
-      if (index < 1 || index > NODES) throw new Error(`a test cluster has at most ${NODES} nodes`);
-      return {
-        address: addressIn(block, 0, index + 1),
-        podCidr: `${addressIn(block, index, 0)}/24`,
-        link: `${linkPrefix(folder)}-${index}`,
-      };
+      const node = nodes[index - 1];
+      if (node === undefined) throw new Error(`a test cluster has at most ${NODES} nodes`);
+      return { ...node, link: `${linkPrefix(folder)}-${index}`, otherPods: nodes.filter((each) => each !== node) };
     },
   };
 }

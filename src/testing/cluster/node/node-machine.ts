@@ -120,7 +120,11 @@ export async function startNodeMachine(options: NodeMachineOptions): Promise<Nod
   };
 }
 
-async function connect({ link, address, podCidr }: NodeNetwork, bridge: string, init: number): Promise<void> {
+async function connect(
+  { link, address, podCidr, otherPods }: NodeNetwork,
+  bridge: string,
+  init: number,
+): Promise<void> {
   await runProgram('ip', [
     ...['link', 'add', 'name', link, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', String(init)],
   ]);
@@ -128,6 +132,8 @@ async function connect({ link, address, podCidr }: NodeNetwork, bridge: string, 
   const inside = ['--target', String(init), '--net', '--', 'ip'];
   await runProgram('nsenter', [...inside, 'address', 'add', `${address}/24`, 'dev', 'eth0']);
   await runProgram('nsenter', [...inside, 'link', 'set', 'eth0', 'up']);
+  const routes = otherPods.map((other) => `route add ${other.podCidr} via ${other.address} dev eth0\n`);
+  await runProgram('nsenter', [...inside, '-batch', '-'], { input: routes.join('') });
   await runProgram('ip', ['route', 'replace', podCidr, 'via', address, 'dev', bridge]);
 }
 
