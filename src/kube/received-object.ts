@@ -1,4 +1,4 @@
-import type { KubernetesObject, ObjectMeta, ResourceKind } from '../domain/kubernetes-object.ts';
+import type { KubernetesObject, ObjectRef, ResourceKind } from '../domain/kubernetes-object.ts';
 import { ProblemError } from '../domain/problems.ts';
 
 /**
@@ -34,7 +34,7 @@ export function receivedPage(kind: ResourceKind, value: unknown): ReceivedPage {
 }
 
 /** By namespace and name, which together hold no other slash. */
-export function keyOf({ namespace, name }: Pick<ObjectMeta, 'namespace' | 'name'>): string {
+export function keyOf({ namespace, name }: ObjectRef): string {
   return `${namespace ?? ''}/${name}`;
 }
 
