@@ -152,6 +152,8 @@ export const STALL_MS = { volume: 45_000, transferStart: 60_000, transfer: 120_0
 const PREFLIGHT_AGAIN_MS = 60_000;
 const SOURCE_POLL_MS = 5_000;
 const VOLUME_POLL_MS = 5_000;
+/** It is told when there is a place; this only makes sure. */
+const QUEUED_MS = 60_000;
 
 /** One step towards the spec. Order is meaning: the first rule that applies wins. */
 export function nextAction(seen: ObservedImport, limits: Limits): Action {
@@ -260,7 +262,7 @@ function transfers({ disks, now }: ObservedImport): Action | undefined {
   }
   const queued = open.find(({ queuedFor, transfer }) => queuedFor !== undefined && transfer === undefined);
   if (queued !== undefined && open.every(({ transfer }) => transfer === undefined))
-    return wait('TransferQueued', queued.queuedFor ?? '');
+    return wait('TransferQueued', queued.queuedFor ?? '', QUEUED_MS);
   if (open.length === 0) return undefined;
   return wait('TransferRunning', `${open.length} of ${disks.length} disks to go`, STALL_MS.transfer);
 }

@@ -1,6 +1,7 @@
 import type { KubernetesObject, ResourceKind } from '../domain/kubernetes-object.ts';
 import type { CallOptions } from '../lib/call-options.ts';
 import type { Source } from './source.ts';
+import type { SourceRelay } from './source-relay.ts';
 
 /** How one kind of source object (OvaSource, VmwareSource, ...) becomes a Source. A new platform is one of these, handed to the controller by `main/`. */
 export interface SourceAdapter {
@@ -41,6 +42,10 @@ export interface ResolvedSource {
    * controller relays the bytes (ruling 17).
    */
   readonly direct: DirectSource | undefined;
+  /** Passes the source's bytes on to a worker; absent where workers always read by themselves. */
+  openRelay?(options?: CallOptions): Promise<SourceRelay>;
+  /** Longest time without a byte from the source; undefined for the usual one. */
+  readonly stallMs?: number | undefined;
 }
 
 export interface DirectSource {

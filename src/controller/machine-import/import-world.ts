@@ -42,7 +42,18 @@ export interface EventSink {
 /** Which transfers may run beside each other. */
 export interface TransferSlots {
   /** Why this one may not start now; undefined when it may. */
-  blocked(transfer: { readonly host: string | undefined }): string | undefined;
+  blocked(transfer: PlaceWanted): string | undefined;
+  /** The same, and takes the place: of two that ask at once one gets the last. */
+  take(transfer: PlaceWanted): string | undefined;
+  /** This import is looked at again when there may be a place; the oldest come first. */
+  wait(key: string, createdAt: string): void;
+}
+
+export interface PlaceWanted {
+  /** Of the transfer (names.ts). */
+  readonly id: string;
+  /** Of the server it reads from. */
+  readonly host: string | undefined;
 }
 
 /** What preflight last said of an import, for as long as it is about the same spec. */

@@ -51,7 +51,7 @@ export async function observeImport(
   const { metadata, spec, status } = machineImport;
   const isDeleting = metadata.deletionTimestamp !== undefined;
   const history = historyOf(machineImport);
-  const plan = await readPlan(parts, machineImport, options);
+  const plan = await observePlan(parts, machineImport, options);
   const preflight = preflightOf(parts, machineImport, plan);
   const machine = await observeMachine(parts, machineImport, plan, options);
   const isDone = history === 'finished' && !isDeleting;
@@ -97,7 +97,11 @@ export function historyOf({ status }: VirtualMachineImport): ImportHistory {
   }
 }
 
-export function ownerOf({ metadata }: VirtualMachineImport): OwnerReference {
+export function ownerOf({
+  metadata,
+}: {
+  readonly metadata: Pick<VirtualMachineImport['metadata'], 'name' | 'uid'>;
+}): OwnerReference {
   const { name, uid = '' } = metadata;
   return {
     apiVersion: 'migration.harvesterhci.io/v1beta1',
@@ -109,7 +113,8 @@ export function ownerOf({ metadata }: VirtualMachineImport): OwnerReference {
   };
 }
 
-async function readPlan(
+/** The plan in force; undefined before preflight passed. */
+export async function observePlan(
   parts: ImportParts,
   machineImport: VirtualMachineImport,
   options: CallOptions,
@@ -169,7 +174,9 @@ async function observeDisks(
     });
     const isDone = state.result !== undefined;
     if (state.result !== undefined) results.set(index, state.result);
-    const queuedFor = isDone || transfer !== undefined ? undefined : parts.slots.blocked({ host: plan.sourceHost });
+    const wanted = { id: namesOf(uid).transfer(index), host: plan.sourceHost };
+    const mayStart = !isDone && (transfer === undefined || transfer.state === 'failed');
+    const queuedFor = mayStart ? parts.slots.blocked(wanted) : undefined;
     disks.push({
       index,
       volume: isDone ? { state: 'bound' } : await observeVolume(parts, machineImport, disk, options),

@@ -151,6 +151,9 @@ class ImportWork {
   async startTransfer(index: number, epoch: number): Promise<void> {
     // Watches may lag behind: the API itself is asked whether anybody may still write.
     if (await this.#hasWriter(index)) return;
+    const { slots } = this.#parts;
+    const wanted = { id: namesOf(this.#uid).transfer(index), host: this.#observation.plan?.sourceHost };
+    if (slots.take(wanted) !== undefined) return;
     const place = { namespace: this.#namespace, owner: ownerOf(this.#import), disk: index };
     this.#parts.live.delete(namesOf(this.#uid).transfer(index));
     await this.#parts.transfers.begin(place, epoch, this.#options);

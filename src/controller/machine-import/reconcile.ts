@@ -34,6 +34,8 @@ export async function reconcileImport(parts: ImportParts, ref: ObjectRef, option
   if (action.type === 'none' && action.reason !== 'Suspended') return undefined;
   // What follows at once is told by what follows: writes are few (ruling 18).
   if (!isWorthTelling(action)) return SOON;
+  if (action.type === 'wait' && action.reason === 'TransferQueued')
+    parts.slots.wait(`${ref.namespace ?? ''}/${ref.name}`, stored.metadata.creationTimestamp ?? '');
   return await report({ parts, stored, machineImport, observation, action }, options);
 }
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { ConfigMap } from '../../api/core-kinds.ts';
+import { type TransferredDisk, transferredDiskSchema } from '../../api/transfer-protocol.ts';
 import type { ObjectMeta, OwnerReference } from '../../domain/kubernetes-object.ts';
 import { type ProblemCode, problems } from '../../domain/problems.ts';
 import { labelsOf, namesOf } from './names.ts';
@@ -9,30 +10,6 @@ const problemSchema = z.object({
   code: z.custom<ProblemCode>((value) => typeof value === 'string' && Object.hasOwn(problems, value)),
   message: z.string().max(4096),
   epoch: z.int(),
-});
-
-const resultSchema = z.object({
-  dataBytes: z.number(),
-  fetchedBytes: z.number(),
-  writtenBytes: z.number(),
-  copyMs: z.number(),
-  verifyMs: z.number(),
-  resumes: z.int(),
-  format: z.string(),
-  /** Absent when nothing was verified. */
-  digest: z
-    .object({ root: z.string(), sectionBytes: z.number(), sections: z.array(z.string()).max(65_536) })
-    .optional(),
-  storedDigests: z
-    .array(
-      z.object({
-        name: z.string(),
-        algorithm: z.enum(['sha1', 'sha256', 'sha512']),
-        expected: z.string().optional(),
-        actual: z.string(),
-      }),
-    )
-    .max(1024),
 });
 
 const stateSchema = z.object({
@@ -45,12 +22,12 @@ const stateSchema = z.object({
   begunAtBytes: z.number().min(0),
   checkpointBytes: z.number().min(0),
   problem: problemSchema.optional(),
-  result: resultSchema.optional(),
+  result: transferredDiskSchema.optional(),
 });
 
 /** What is known of one disk's transfer, whichever controller and worker made it. */
 export type TransferState = z.infer<typeof stateSchema>;
-export type TransferResult = z.infer<typeof resultSchema>;
+export type TransferResult = TransferredDisk;
 export type TransferProblem = z.infer<typeof problemSchema>;
 
 export interface TransferRecord {

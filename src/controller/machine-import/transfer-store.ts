@@ -70,6 +70,14 @@ export class TransferStore {
     });
   }
 
+  /** What was written counts for nothing any more. @throws ProblemError `TransferSuperseded` */
+  async removeCheckpoint(place: TransferPlace, epoch: number, options: CallOptions = {}): Promise<void> {
+    await this.#change(place, options, ({ state }) => {
+      refuseOld(state, epoch);
+      return { state: { ...state, checkpointBytes: 0, begunAtBytes: 0 }, checkpoint: undefined };
+    });
+  }
+
   /** @throws ProblemError `TransferSuperseded` */
   async saveResult(
     place: TransferPlace,

@@ -22,6 +22,8 @@ import { ListedObjects } from './listed-objects.ts';
 const NAMESPACE = 'vms';
 
 export const someResult: TransferResult = {
+  virtualSizeBytes: 1000,
+  allocatedBytes: 100,
   dataBytes: 100,
   fetchedBytes: 50,
   writtenBytes: 100,
@@ -210,7 +212,7 @@ export class ImportJourney {
       adapters: new Map([['ovasource', this.adapter]]),
       objects: this.#objects,
       transfers: new TransferStore(cluster, () => 'CA'),
-      slots: { blocked: () => undefined },
+      slots: { blocked: () => undefined, take: () => undefined, wait() {} },
       events: {
         record: ({ metadata }, { type, reason, message }) =>
           void this.events.push({ about: metadata.name, type, reason, message }),

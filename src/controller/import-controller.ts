@@ -1,0 +1,163 @@
+import { IMPORT_UID_LABEL } from '../api/literals.ts';
+import type { ObjectRef } from '../domain/kubernetes-object.ts';
+import type { CallOptions } from '../lib/call-options.ts';
+import { WorkQueue, type WorkQueueHooks } from '../lib/work-queue.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { Cluster } from '../ports/cluster.ts';
+import type { Log } from '../ports/log.ts';
+import type { SourceAdapter } from '../ports/source-adapter.ts';
+import { ImportDesk } from './import-desk.ts';
+import type { EventSink, ImportParts } from './machine-import/import-world.ts';
+import { namesOf } from './machine-import/names.ts';
+import type { WorkerSettings } from './machine-import/objects/transfer-job.ts';
+import { diskOf, mayWrite } from './machine-import/observe-transfer.ts';
+import { isOvertaken, reconcileImport } from './machine-import/reconcile.ts';
+import { TransferStore } from './machine-import/transfer-store.ts';
+import { type RunningTransfer, type TransferLimits, TransferPlaces } from './transfer-slots.ts';
+import { WatchedObjects } from './watch-objects.ts';
+
+export interface ImportControllerOptions {
+  readonly cluster: Cluster;
+  readonly clock: Clock;
+  /** In [0, 1). */
+  readonly random: () => number;
+  readonly log: Log;
+  readonly adapters: readonly SourceAdapter[];
+  readonly events: EventSink;
+  readonly worker: WorkerSettings;
+  readonly limits: TransferLimits;
+  /** Of the endpoint that workers talk to, as it is now. */
+  readonly endpointCa: () => string;
+  /** Imports looked at at once; a slow source holds up one of these. */
+  readonly concurrency?: number;
+  readonly hooks?: WorkQueueHooks | undefined;
+}
+
+/** Progress is written to the status no more often than this; milestones are written at once. */
+const PROGRESS_MS = 5_000;
+const CONCURRENCY = 8;
+
+/** Looks after all imports of the cluster: watches what changes, takes one step of one import at a time, many imports at once. */
+export class ImportController {
+  readonly parts: ImportParts;
+  readonly desk: ImportDesk;
+  readonly objects: WatchedObjects;
+  readonly #options: ImportControllerOptions;
+  readonly #queue: WorkQueue;
+  readonly #places: TransferPlaces;
+  /** Imports whose workers have told something. */
+  readonly #news = new Set<string>();
+  #signal: AbortSignal | undefined;
+
+  constructor(options: ImportControllerOptions) {
+    this.#options = options;
+    const { cluster, clock, random, log, adapters, events, worker, limits, endpointCa, hooks } = options;
+    this.objects = new WatchedObjects({
+      cluster,
+      onImport: (ref) => this.#queue.add(keyOf(ref)),
+      onTransferEnd: () => this.#places.wakeWaiting(),
+      onRetry: (kind, problem, afterMs) =>
+        log.warn('watch is tried again', { kind, problem: problem.message, afterMs }),
+    });
+    this.#places = new TransferPlaces({
+      limits,
+      running: () => this.#running(),
+      now: () => clock.monotonicMs(),
+      wake: (key) => this.#queue.add(key),
+    });
+    this.parts = {
+      cluster,
+      clock,
+      adapters: new Map(adapters.map((each) => [each.resource.kind.toLowerCase(), each])),
+      objects: this.objects,
+      transfers: new TransferStore(cluster, endpointCa),
+      slots: this.#places,
+      events,
+      live: new Map(),
+      preflights: new Map(),
+      worker,
+    };
+    this.desk = new ImportDesk({
+      parts: this.parts,
+      importOf: (uid) => this.objects.importOf(uid),
+      isSynced: () => this.objects.isSynced,
+      onNews: ({ namespace, name }, isMilestone) => {
+        const key = keyOf({ namespace, name });
+        if (isMilestone) this.#queue.add(key);
+        else this.#news.add(key);
+      },
+    });
+    this.#queue = new WorkQueue({
+      process: (key) => this.#step(key),
+      concurrency: options.concurrency ?? CONCURRENCY,
+      clock,
+      random,
+      onError: (key, error, failures) =>
+        log.error('import could not be looked at', { machineImport: key, error: describe(error), failures }),
+      hooks,
+    });
+  }
+
+  /**
+   * Works until aborted, then lets what was begun end: no write is cut off. @throws what ends a watch for good
+   */
+  async run({ signal }: CallOptions): Promise<void> {
+    this.#signal = signal;
+    const watching = this.objects.run({ signal });
+    const telling = this.#tellProgress({ signal });
+    try {
+      await Promise.race([watching, telling]);
+    } catch (error) {
+      if (signal?.aborted !== true) throw error;
+    } finally {
+      await this.#queue.drain();
+      await Promise.allSettled([watching, telling]);
+    }
+  }
+
+  get depth(): number {
+    return this.#queue.depth;
+  }
+
+  async #step(key: string) {
+    if (!this.objects.isSynced) return { afterMs: 200 };
+    try {
+      // Not under the signal: a step that was begun is ended, or the next controller finds half of it.
+      return await reconcileImport(this.parts, refOf(key));
+    } catch (error) {
+      if (this.#signal?.aborted === true) return undefined;
+      if (isOvertaken(error)) return { afterMs: 0 };
+      throw error;
+    }
+  }
+
+  async #tellProgress({ signal }: CallOptions): Promise<never> {
+    while (true) {
+      await this.#options.clock.delay(PROGRESS_MS, { signal });
+      for (const key of this.#news) this.#queue.add(key);
+      this.#news.clear();
+    }
+  }
+
+  /** Of Pods that may still read and write. */
+  #running(): readonly RunningTransfer[] {
+    return [...this.objects.allPods()].filter(mayWrite).map((pod) => {
+      const uid = pod.metadata.labels?.[IMPORT_UID_LABEL] ?? '';
+      const host = this.parts.preflights.get(uid)?.plan?.sourceHost;
+      return { id: namesOf(uid).transfer(diskOf(pod)), host, node: pod.spec?.nodeName };
+    });
+  }
+}
+
+function keyOf({ namespace = '', name }: ObjectRef): string {
+  return `${namespace}/${name}`;
+}
+
+function refOf(key: string): ObjectRef {
+  const [namespace = '', name = ''] = key.split('/');
+  return { namespace, name };
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
