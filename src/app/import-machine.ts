@@ -9,12 +9,10 @@ import { emptyDisk } from './empty-disk.ts';
 import type { ImportMachineOptions, ImportOutcome, ImportParts, TransferredDisk } from './import-parts.ts';
 import type { ImportPlan, PlannedDisk } from './import-plan.ts';
 import { ProgressTracker } from './import-progress.ts';
+import { keepsPartial } from './keeps-partial.ts';
 import { checkLateDigests } from './late-digests.ts';
 import { renderMachineManifest } from './machine-manifest.ts';
 import { renderReport } from './render-report.ts';
-
-/** What refuses an import before it has changed anything of its own, so that the partial result is not its to remove. */
-const KEEPS_PARTIAL = ['SourceChanged', 'PlanChanged', 'CheckpointUnusable', 'Interrupted'] as const;
 
 /**
  * Does what the plan says: copies disk after disk, verifies them, writes manifest and report and gives the result its final name. Running it again after an interruption
@@ -50,7 +48,7 @@ export async function importMachine(
     await place.finish(documents, { onRemark: options.onRemark });
     return { location: place.location, report };
   } catch (error) {
-    if (error instanceof ProblemError && error.problem.retry === 'never' && !isOneOf(KEEPS_PARTIAL, error.code)) {
+    if (!keepsPartial(error)) {
       // What went wrong first is the answer; that something is left as well is only a remark.
       await place
         .discard()
@@ -146,8 +144,4 @@ async function openDisk(
 ): Promise<DiskReader> {
   if (planned.disk.fileName === undefined) return emptyDisk(planned.virtualSizeBytes);
   return source.openDisk(plan.machine, planned.disk, { signal: options.signal });
-}
-
-function isOneOf<T>(values: readonly T[], value: unknown): value is T {
-  return (values as readonly unknown[]).includes(value);
 }

@@ -1,8 +1,9 @@
+import type { Disk, Machine } from '../domain/machine.ts';
 import { ProblemError } from '../domain/problems.ts';
 import type { CallOptions } from '../lib/call-options.ts';
 import type { ExpectedDigest } from '../ports/image-file.ts';
 import type { Source } from '../ports/source.ts';
-import type { StoredDigestResult } from '../ports/transfer.ts';
+import type { DiskResult, StoredDigestResult } from '../ports/transfer.ts';
 import type { TransferredDisk } from './import-parts.ts';
 import type { ImportPlan } from './import-plan.ts';
 
@@ -17,13 +18,24 @@ export async function checkLateDigests(
   options: CallOptions,
 ): Promise<TransferredDisk[]> {
   const checked: TransferredDisk[] = [];
-  for (const disk of disks) {
-    const isOpen = disk.result.storedDigests.some(({ expected }) => expected === undefined);
-    const late = isOpen ? await source.lateDigests?.(plan.machine, disk.planned.disk, options) : undefined;
-    const storedDigests = late === undefined ? disk.result.storedDigests : compare(disk.result.storedDigests, late);
-    checked.push({ ...disk, result: { ...disk.result, storedDigests } });
+  for (const each of disks) {
+    const result = await checkLateDigestsOf(source, plan.machine, each.planned.disk, each.result, options);
+    checked.push({ ...each, result });
   }
   return checked;
+}
+
+/** The same for one disk, where it is the last one or the only one. */
+export async function checkLateDigestsOf(
+  source: Source,
+  machine: Machine,
+  disk: Disk,
+  result: DiskResult,
+  options: CallOptions,
+): Promise<DiskResult> {
+  const isOpen = result.storedDigests.some(({ expected }) => expected === undefined);
+  const late = isOpen ? await source.lateDigests?.(machine, disk, options) : undefined;
+  return late === undefined ? result : { ...result, storedDigests: compare(result.storedDigests, late) };
 }
 
 function compare(computed: readonly StoredDigestResult[], late: readonly ExpectedDigest[]): StoredDigestResult[] {

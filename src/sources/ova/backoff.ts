@@ -14,6 +14,11 @@ export interface BackoffOptions {
   readonly random: () => number;
   /** Tries without progress, the first one included; 5 unless told. */
   readonly tries?: number | undefined;
+  /**
+   * Asked about a problem that may pass: whether it has a cause outside the source, which the call has waited to be gone. Such a try does not count, so that the source
+   * itself gets its full number of tries afterwards.
+   */
+  readonly excuse?: ((problem: ProblemError, options: CallOptions) => Promise<boolean>) | undefined;
 }
 
 /** Waits between tries: half a second, doubling up to half a minute, each shortened by chance to as little as half. */
@@ -32,6 +37,7 @@ export class Backoff {
 
   /** Waits before the next try, or throws the problem when it will not pass by itself or no try is left. */
   async wait(problem: ProblemError, { signal }: CallOptions = {}): Promise<void> {
+    if (mayPass(problem) && (await this.#options.excuse?.(problem, { signal }))) return;
     this.#failures += 1;
     if (!mayPass(problem) || this.#failures >= (this.#options.tries ?? TRIES)) throw problem;
     const full = Math.min(CAP_MS, FIRST_MS * 2 ** (this.#failures - 1));

@@ -9,6 +9,10 @@ import { type HttpHeaders, headerOf, problemOfStatus, problemOfTransport } from 
 export interface HttpConnectionOptions {
   readonly user?: string | undefined;
   readonly password?: string | undefined;
+  /** What is sent as `authorization` instead of user and password, asked for anew with each request: tokens end. */
+  readonly authorize?: (() => Promise<string>) | undefined;
+  /** Understands answers of a server that tells what is wrong in its own words; undefined leaves it to the status. */
+  readonly readProblem?: ((headers: HttpHeaders) => ProblemError | undefined) | undefined;
   /** Certificates trusted besides the usual ones. */
   readonly caPem?: string | undefined;
   /** Leaves the server's identity unchecked. */
@@ -39,7 +43,8 @@ const STALE = new Set([401, 403, 404, 410]);
 /** GET requests to one server, with redirects followed by hand and every failure named. */
 export class HttpConnection implements AsyncDisposable {
   readonly #agent: Agent;
-  readonly #authorization: string | undefined;
+  readonly #authorize: (() => Promise<string>) | undefined;
+  readonly #readProblem: HttpConnectionOptions['readProblem'];
   readonly #clock: Clock;
   /** Where redirects led to, by address asked for: not walked again for each range. */
   readonly #resolved = new Map<string, URL>();
@@ -47,14 +52,10 @@ export class HttpConnection implements AsyncDisposable {
 
   constructor(location: HttpLocation, options: HttpConnectionOptions) {
     const stallMs = options.stallMs ?? 30_000;
-    const user = options.user ?? location.user;
-    const password = options.password ?? location.password;
     this.#origin = location.url.origin;
     this.#clock = options.clock;
-    this.#authorization =
-      user === undefined && password === undefined
-        ? undefined
-        : `Basic ${Buffer.from(`${user ?? ''}:${password ?? ''}`).toString('base64')}`;
+    this.#authorize = options.authorize ?? basicAuthorization(location, options);
+    this.#readProblem = options.readProblem;
     this.#agent = new Agent({
       connections: options.maxConnections ?? MAX_CONNECTIONS,
       // A slow answer must not hold up another one behind it on the same connection.
@@ -84,7 +85,8 @@ export class HttpConnection implements AsyncDisposable {
     const shown = showUrl(url);
     if (answer.status !== 200 && answer.status !== 206 && answer.status !== 416) {
       answer.close();
-      throw problemOfStatus(answer.status, answer.headers, shown, this.#clock.now());
+      const told = this.#readProblem?.(answer.headers);
+      throw told ?? problemOfStatus(answer.status, answer.headers, shown, this.#clock.now());
     }
     const encoding = headerOf(answer.headers, 'content-encoding');
     if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
@@ -124,6 +126,7 @@ export class HttpConnection implements AsyncDisposable {
   async #send(url: URL, headers: Readonly<Record<string, string>>, { signal }: CallOptions): Promise<HttpAnswer> {
     signal?.throwIfAborted();
     const shown = showUrl(url);
+    const authorization = url.origin === this.#origin ? await this.#authorize?.() : undefined;
     try {
       const {
         statusCode,
@@ -137,9 +140,7 @@ export class HttpConnection implements AsyncDisposable {
           'user-agent': 'airlift',
           // Ranges and sizes are those of the stored file only when nothing on the way compresses it.
           'accept-encoding': 'identity',
-          ...(this.#authorization !== undefined && url.origin === this.#origin
-            ? { authorization: this.#authorization }
-            : {}),
+          ...(authorization === undefined ? {} : { authorization }),
           ...headers,
         },
         ...(signal ? { signal } : {}),
@@ -157,6 +158,17 @@ export class HttpConnection implements AsyncDisposable {
       throw problemOfTransport(error, shown);
     }
   }
+}
+
+function basicAuthorization(
+  location: HttpLocation,
+  options: HttpConnectionOptions,
+): (() => Promise<string>) | undefined {
+  const user = options.user ?? location.user;
+  const password = options.password ?? location.password;
+  if (user === undefined && password === undefined) return undefined;
+  const value = `Basic ${Buffer.from(`${user ?? ''}:${password ?? ''}`).toString('base64')}`;
+  return async () => value;
 }
 
 interface Body extends AsyncIterable<Uint8Array> {

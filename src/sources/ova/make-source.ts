@@ -1,10 +1,13 @@
 import type { Finding } from '../../domain/finding.ts';
+import type { ProblemError } from '../../domain/problems.ts';
 import { isDiskImage } from '../../formats/open-disk-image.ts';
 import type { CallOptions } from '../../lib/call-options.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Source } from '../../ports/source.ts';
 import { Appliance } from './appliance.ts';
 import type { ApplianceFiles } from './appliance-files.ts';
+import type { BackoffOptions } from './backoff.ts';
+import type { HttpHeaders } from './http-problems.ts';
 import { LoneDiskSource } from './lone-disk-source.ts';
 import { OvaSource } from './ova-source.ts';
 
@@ -14,6 +17,14 @@ export interface OpenOvaSourceOptions extends CallOptions {
   /** Go before what the address says. */
   readonly user?: string | undefined;
   readonly password?: string | undefined;
+  /** What is sent as `authorization` instead of user and password, asked for anew with each request. */
+  readonly authorize?: (() => Promise<string>) | undefined;
+  /** Understands answers of a server that tells what is wrong in its own words. */
+  readonly readProblem?: ((headers: HttpHeaders) => ProblemError | undefined) | undefined;
+  /** See BackoffOptions. */
+  readonly excuse?: BackoffOptions['excuse'];
+  /** Most connections to one origin; 16 unless told. */
+  readonly maxConnections?: number | undefined;
   /** Certificates trusted besides the usual ones. */
   readonly caPem?: string | undefined;
   /** Leaves the server's identity unchecked. */

@@ -16,10 +16,10 @@ import { RangedArchive } from './ranged-archive.ts';
 /** Opens what lies at an http(s) address. The source holds the connections; disposing it closes them. */
 export async function openHttpSource(options: OpenOvaSourceOptions): Promise<Source> {
   const location = parseHttpLocation(options.location);
-  const { clock, random = Math.random, tries, signal } = options;
+  const { clock, random = Math.random, tries, excuse, signal } = options;
   const connection = new HttpConnection(location, options);
   const openFile = async (url: URL, call: CallOptions) =>
-    await openHttpFile(connection, url, { ...call, backoff: { clock, random, tries } });
+    await openHttpFile(connection, url, { ...call, backoff: { clock, random, tries, excuse } });
   try {
     const file = await openFile(location.url, { signal });
     const opened = await openContent(location, file, openFile, { signal });

@@ -1,10 +1,10 @@
 import { ProblemError } from '../../domain/problems.ts';
+import { allocatedBytesOf, DeviceDisk } from '../../formats/raw/device-disk.ts';
+import type { OpenDevice } from '../../formats/raw/open-device.ts';
 import { createRawWriter } from '../../formats/raw/raw-writer.ts';
 import { formatBytes } from '../../lib/format-units.ts';
 import type { DiskWriter } from '../../ports/disk-writer.ts';
 import type { MachineTarget, TargetDocument } from '../../ports/target.ts';
-import { allocatedBytesOf, DeviceDisk } from './device-disk.ts';
-import type { OpenDevice } from './open-device.ts';
 import { continueRecord, encodeRecord, recordOf, type TransferRecord, withZeroMethod } from './transfer-record.ts';
 import { RECORD_KEY, type TransferState } from './transfer-state.ts';
 

@@ -1,10 +1,10 @@
 import type { Finding } from '../../domain/finding.ts';
 import { isProblem } from '../../domain/problems.ts';
+import { type DeviceCalls, type OpenDevice, openDevice } from '../../formats/raw/open-device.ts';
 import { formatBytes } from '../../lib/format-units.ts';
 import type { Storage } from '../../ports/storage.ts';
 import type { TargetNeed } from '../../ports/target.ts';
 import { tellBytes, tellTooSmall } from './device-machine.ts';
-import { type DeviceCalls, type OpenDevice, openDevice } from './open-device.ts';
 import { isFinished } from './transfer-state.ts';
 
 /** Room for checkpoints and documents. */

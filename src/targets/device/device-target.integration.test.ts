@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { LEAF_BYTES } from '../../domain/digest-layout.ts';
 import { openLaneWriter } from '../../formats/lane-writer.ts';
+import { openDevice } from '../../formats/raw/open-device.ts';
 import { createLibc, libc } from '../../lib/libc.ts';
 import { collect } from '../../testing/collect.ts';
 import { HurriedClock } from '../../testing/fake-clock.ts';
@@ -20,7 +21,6 @@ import { nodeHashes } from '../../transfer/stored-digest.ts';
 import { transferDisk } from '../../transfer/transfer-disk.ts';
 import { compareDisk } from '../../transfer/verify-disk.ts';
 import { openDeviceTarget } from './device-target.ts';
-import { openDevice } from './open-device.ts';
 import { openDeviceDisk } from './open-device-disk.ts';
 
 const MIB = 1024 * 1024;

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
 import { ProblemError } from '../../domain/problems.ts';
+import { type DeviceCalls, type OpenDevice, openDevice } from '../../formats/raw/open-device.ts';
 import type { Storage } from '../../ports/storage.ts';
 import type { MachineTarget, Target } from '../../ports/target.ts';
 import { openDeviceMachine } from './device-machine.ts';
 import { findDeviceProblems, findSame } from './device-preflight.ts';
-import { type DeviceCalls, type OpenDevice, openDevice } from './open-device.ts';
 import { openFolderState } from './transfer-state.ts';
 
 export interface DeviceTargetOptions {

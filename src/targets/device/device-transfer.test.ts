@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { LEAF_BYTES } from '../../domain/digest-layout.ts';
 import { openLaneWriter } from '../../formats/lane-writer.ts';
+import type { DeviceHandle, OpenDevice } from '../../formats/raw/open-device.ts';
 import { createLibc, libc } from '../../lib/libc.ts';
 import type { VerifyMode } from '../../ports/transfer.ts';
 import { HurriedClock } from '../../testing/fake-clock.ts';
@@ -24,7 +25,6 @@ import { transferDisk } from '../../transfer/transfer-disk.ts';
 import { compareDisk } from '../../transfer/verify-disk.ts';
 import { openDeviceMachine } from './device-machine.ts';
 import { openDeviceTarget } from './device-target.ts';
-import type { DeviceHandle, OpenDevice } from './open-device.ts';
 import { openDeviceDisk } from './open-device-disk.ts';
 import { openFolderState } from './transfer-state.ts';
 

@@ -1,9 +1,9 @@
 import { ProblemError } from '../../domain/problems.ts';
+import { DeviceDisk } from '../../formats/raw/device-disk.ts';
+import { type DeviceCalls, openDeviceForReading } from '../../formats/raw/open-device.ts';
 import { openRaw } from '../../formats/raw/open-raw.ts';
 import { storageImageFile } from '../../formats/storage-image-file.ts';
 import type { DiskReader } from '../../ports/disk-reader.ts';
-import { DeviceDisk } from './device-disk.ts';
-import { type DeviceCalls, openDeviceForReading } from './open-device.ts';
 
 /**
  * Opens the disk that a finished import wrote to a device: its first `virtualSizeBytes`, or fewer where the device became smaller.

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ProblemError } from '../../domain/problems.ts';
-import type { ZeroMethod } from './device-disk.ts';
-import type { OpenDevice } from './open-device.ts';
+import type { ZeroMethod } from '../../formats/raw/device-disk.ts';
+import type { OpenDevice } from '../../formats/raw/open-device.ts';
 import { RECORD_KEY, type TransferState } from './transfer-state.ts';
 
 const recordSchema = z.object({

@@ -1,8 +1,8 @@
 import { constants, type Stats } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { ProblemError } from '../../domain/problems.ts';
-import { errorCode, onStorage } from '../../formats/storage-problem.ts';
 import { type Libc, libc } from '../../lib/libc.ts';
+import { errorCode, onStorage } from '../storage-problem.ts';
 import { readDeviceFacts } from './device-identity.ts';
 
 /** What Node lacks. Where libc cannot be called, sizes come from sysfs and zeroes are written. */

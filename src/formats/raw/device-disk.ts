@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
-import { onStorage } from '../../formats/storage-problem.ts';
 import type { StorageFile } from '../../ports/storage.ts';
+import { onStorage } from '../storage-problem.ts';
 import type { OpenDevice } from './open-device.ts';
 
 /** How the holes of a disk became zeroes. `written` as soon as some of them had to be. */

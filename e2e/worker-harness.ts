@@ -1,0 +1,153 @@
+// What the tests of the worker share: a real worker process, a real endpoint in the test's own process, and a fake desk behind it.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Assignment } from '../src/api/transfer-protocol.ts';
+import { createCertificate, type EndpointCertificate } from '../src/controller/endpoint/create-certificate.ts';
+import { WorkerEndpoint } from '../src/controller/endpoint/worker-endpoint.ts';
+import { systemClock } from '../src/main/system-clock.ts';
+import type { Log } from '../src/ports/log.ts';
+import { createOvaRelay } from '../src/sources/ova/ova-relay.ts';
+import { FakeTransferDesk, fakeReviews } from '../src/testing/fake-transfer-desk.ts';
+import { ROOT } from './support.ts';
+
+export const TRANSFER = 'b6a7c6a2-0000-4000-8000-000000000001.0';
+export const TOKEN = 'token-of-the-worker';
+
+export interface WorkerWorldOptions {
+  readonly folder: string;
+  readonly volumePath: string;
+  readonly sourceUrl: string;
+  readonly account?: { readonly user: string; readonly password: string };
+  /** Through the endpoint unless told. */
+  readonly isDirect?: boolean;
+  readonly assignment?: Partial<Assignment>;
+}
+
+/** One transfer with everything around it. */
+export class WorkerWorld implements AsyncDisposable {
+  readonly desk: FakeTransferDesk;
+  readonly #options: WorkerWorldOptions;
+  readonly #certificate: EndpointCertificate;
+  readonly #workers = new Set<ChildProcess>();
+  readonly log: string[] = [];
+  #endpoint: WorkerEndpoint | undefined;
+  #port = 0;
+
+  private constructor(options: WorkerWorldOptions, certificate: EndpointCertificate) {
+    this.#options = options;
+    this.#certificate = certificate;
+    const { sourceUrl, account = {} } = options;
+    const path = sourceUrl.split('/').at(-1) ?? '';
+    this.desk = new FakeTransferDesk(TRANSFER, {
+      source: options.isDirect ? { ova: { url: sourceUrl } } : { relay: { path, location: sourceUrl } },
+      disk: { id: '100', index: 0 },
+      volume: { uid: 'claim-uid', name: 'team/web-disk-0' },
+      verify: 'readback',
+      ...options.assignment,
+    });
+    this.desk.makeRelay = () => createOvaRelay({ location: sourceUrl, ...account, clock: systemClock });
+  }
+
+  static async start(options: WorkerWorldOptions): Promise<WorkerWorld> {
+    const certificate = await createCertificate({ names: ['localhost', '127.0.0.1'], now: Date.now() });
+    writeFileSync(join(options.folder, 'ca.crt'), certificate.caPem);
+    writeFileSync(join(options.folder, 'token'), TOKEN);
+    const world = new WorkerWorld(options, certificate);
+    await world.openEndpoint();
+    return world;
+  }
+
+  /** Comes up at the port it had. */
+  async openEndpoint(): Promise<void> {
+    const say = (level: string) => (message: string, fields?: object) =>
+      void this.log.push(`${level} ${message} ${JSON.stringify(fields ?? {})}`);
+    const log: Log = { info: say('info'), warn: say('warn'), error: say('error') };
+    this.#endpoint = await WorkerEndpoint.start({
+      desk: this.desk,
+      ...fakeReviews({
+        [TOKEN]: {},
+        'token-of-the-next': { podUid: 'uid-2' },
+        'token-of-another-pod': { podUid: 'uid-9' },
+      }),
+      certificate: this.#certificate,
+      clock: systemClock,
+      log,
+      host: '127.0.0.1',
+      port: this.#port,
+    });
+    this.#port = this.#endpoint.port;
+  }
+
+  async closeEndpoint(): Promise<void> {
+    await this.#endpoint?.[Symbol.asyncDispose]();
+    this.#endpoint = undefined;
+  }
+
+  get endpointUrl(): string {
+    return `https://127.0.0.1:${this.#port}`;
+  }
+
+  startWorker(env: Readonly<Record<string, string>> = {}): RunningWorker {
+    const { folder, volumePath } = this.#options;
+    const child = spawn(
+      process.execPath,
+      ['--disable-warning=ExperimentalWarning', join(ROOT, 'src/main/transfer-worker.ts')],
+      {
+        cwd: folder,
+        env: {
+          PATH: process.env.PATH,
+          AIRLIFT_ENDPOINT: this.endpointUrl,
+          AIRLIFT_ENDPOINT_CA: join(folder, 'ca.crt'),
+          AIRLIFT_TRANSFER: TRANSFER,
+          AIRLIFT_EPOCH: String(this.desk.epoch),
+          AIRLIFT_TOKEN_FILE: join(folder, 'token'),
+          AIRLIFT_VOLUME: volumePath,
+          ...env,
+        },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      },
+    );
+    this.#workers.add(child);
+    return new RunningWorker(child);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const child of this.#workers) child.kill('SIGKILL');
+    await this.closeEndpoint();
+  }
+}
+
+export class RunningWorker {
+  readonly process: ChildProcess;
+  readonly ended: Promise<{ readonly code: number | null; readonly signal: NodeJS.Signals | null }>;
+  output = '';
+
+  constructor(child: ChildProcess) {
+    this.process = child;
+    for (const stream of [child.stdout, child.stderr])
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        this.output += text;
+      });
+    this.ended = new Promise((resolve) => child.on('close', (code, signal) => resolve({ code, signal })));
+  }
+
+  get isRunning(): boolean {
+    return this.process.exitCode === null && this.process.signalCode === null;
+  }
+
+  /** Highest resident memory so far, in bytes. */
+  get peakBytes(): number {
+    const text = readFileSync(`/proc/${this.process.pid}/status`, 'utf8');
+    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(text)?.[1] ?? 0) * 1024;
+  }
+}
+
+/** Looks every few milliseconds. @throws Error when it never becomes so */
+export async function until(what: string, isSo: () => boolean, maxMs = 60_000): Promise<void> {
+  for (const end = performance.now() + maxMs; !isSo(); ) {
+    if (performance.now() > end) throw new Error(`not within ${maxMs} ms: ${what}`);
+    await delay(10);
+  }
+}

@@ -1,0 +1,130 @@
+import type { Assignment, TransferredDisk } from '../api/transfer-protocol.ts';
+import { emptyDisk } from '../app/empty-disk.ts';
+import { keepsPartial } from '../app/keeps-partial.ts';
+import { checkLateDigestsOf } from '../app/late-digests.ts';
+import type { Disk, Machine } from '../domain/machine.ts';
+import { ProblemError } from '../domain/problems.ts';
+import type { CallOptions } from '../lib/call-options.ts';
+import type { Clock } from '../ports/clock.ts';
+import type { DiskReader } from '../ports/disk-reader.ts';
+import type { Source } from '../ports/source.ts';
+import type { MachineTarget } from '../ports/target.ts';
+import type { DataPlane, RateLimiter } from '../ports/transfer.ts';
+import type { EndpointClient } from './endpoint-client.ts';
+import type { EndpointLink } from './endpoint-link.ts';
+import { ProgressReporter } from './progress-reporter.ts';
+import { RecordKeeper } from './record-keeper.ts';
+import { RunAhead } from './run-ahead.ts';
+
+/** What a transfer stands on, chosen in main/. */
+export interface TransferParts {
+  readonly client: EndpointClient;
+  readonly link: EndpointLink;
+  readonly clock: Clock;
+  openSource(
+    source: Assignment['source'],
+    options: CallOptions & { readonly connections?: number | undefined },
+  ): Promise<Source>;
+  openTarget(
+    volume: Assignment['volume'],
+    options: {
+      readonly verify: Assignment['verify'];
+      readonly state: Pick<RecordKeeper, 'load' | 'save' | 'remove'>;
+      readonly onRemark: (remark: string) => void;
+    },
+  ): Promise<MachineTarget>;
+  createDataPlane(options: { readonly connections?: number | undefined }): DataPlane & AsyncDisposable;
+  createRateLimiter(bytesPerSecond: number): RateLimiter;
+  /** Bytes of the disk that a stored record vouches for; 0 for one that cannot be read. */
+  copiedBytesOf(record: Uint8Array): number;
+}
+
+export interface TransferSignals {
+  readonly signal: AbortSignal;
+  /** Aborts later, when even the last words take too long. */
+  readonly lateSignal: AbortSignal;
+}
+
+/**
+ * Copies and verifies the disk that was assigned. Whatever ends it early, what was copied until then is stored with the controller before this throws, or forgotten there where nothing of it is
+ * of any use.
+ * @throws ProblemError the problems of source, format, engine and volume, and that the run is over
+ */
+export async function transferVolume(
+  parts: TransferParts,
+  assignment: Assignment,
+  { signal: stop, lateSignal }: TransferSignals,
+): Promise<TransferredDisk> {
+  const { client, clock } = parts;
+  const failing = new AbortController();
+  const signal = AbortSignal.any([stop, failing.signal]);
+  let keeper: RecordKeeper | undefined;
+  await using progress = new ProgressReporter({
+    clock,
+    send: (report, call) => client.reportProgress(report, call),
+    checkpointBytes: () => keeper?.checkpointBytes ?? 0,
+  });
+  const { connections } = assignment;
+  await using dataPlane = parts.createDataPlane({ connections });
+  await using source = await parts.openSource(assignment.source, { signal, connections });
+  const { machine, disk } = await findDisk(source, assignment, { signal });
+  await using reader = await openDisk(source, machine, disk, { signal });
+
+  const ahead = new RunAhead(reader.virtualSizeBytes, { link: parts.link, inner: limiterOf(parts, assignment) });
+  await using records = new RecordKeeper({
+    client,
+    clock,
+    ahead,
+    copiedBytesOf: parts.copiedBytesOf,
+    onFailed: (error) => failing.abort(error),
+    stored: await client.loadCheckpoint({ signal }),
+  });
+  keeper = records;
+  const onRemark = (remark: string) => progress.remark(remark);
+  const { volume, verify } = assignment;
+  await using target = await parts.openTarget(volume, { verify, state: records, onRemark });
+  try {
+    const result = await dataPlane.transferDisk(reader, {
+      target,
+      index: assignment.disk.index,
+      verify,
+      signal,
+      rateLimiter: ahead,
+      hashesUnlisted: source.lateDigests !== undefined,
+      onProgress: (each) => {
+        if (each.phase === 'copy') ahead.copied(each.doneBytes);
+        progress.update(each);
+      },
+      onRemark,
+    });
+    const checked = await checkLateDigestsOf(source, machine, disk, result, { signal });
+    return { ...checked, allocatedBytes: await target.allocatedBytes(assignment.disk.index) };
+  } catch (error) {
+    // What kept records from being stored is the cause of all that followed.
+    if (failing.signal.aborted) throw failing.signal.reason;
+    if (keepsPartial(error)) await records.flush({ signal: lateSignal });
+    else await target.discard();
+    throw error;
+  }
+}
+
+async function findDisk(
+  source: Source,
+  { machine: ref, disk: { id } }: Assignment,
+  options: CallOptions,
+): Promise<{ readonly machine: Machine; readonly disk: Disk }> {
+  const machine = await source.inspect(ref, options);
+  const disk = machine.disks.find((each) => each.id === id);
+  if (disk !== undefined) return { machine, disk };
+  const ids = machine.disks.map((each) => each.id).join(', ');
+  throw new ProblemError('SourceChanged', `"${machine.name}" has no disk "${id}" any more; it has ${ids || 'none'}`);
+}
+
+async function openDisk(source: Source, machine: Machine, disk: Disk, options: CallOptions): Promise<DiskReader> {
+  if (disk.fileName === undefined) return emptyDisk(disk.virtualSizeBytes);
+  return await source.openDisk(machine, disk, options);
+}
+
+function limiterOf(parts: TransferParts, { maxRateBytesPerSecond }: Assignment): RateLimiter | undefined {
+  return maxRateBytesPerSecond === undefined ? undefined : parts.createRateLimiter(maxRateBytesPerSecond);
+}
