@@ -131,7 +131,7 @@ function parseKubeconfig(file: string, content: string): z.output<typeof fileSch
     throw new ProblemError('KubeconfigUnusable', `${file} has more than ${MOST_BYTES} bytes`);
   let value: unknown;
   try {
-    value = parse(content, { prettyErrors: false, logLevel: 'silent' }) ?? {};
+    value = parse(content, { prettyErrors: false, logLevel: 'error' }) ?? {};
   } catch (error) {
     const line =
       error instanceof Error && 'pos' in error && Array.isArray(error.pos) ? lineAt(content, Number(error.pos[0])) : 1;

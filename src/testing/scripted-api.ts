@@ -58,7 +58,11 @@ export class ScriptedApi implements AsyncDisposable {
   ): Promise<ScriptedApi> {
     const ca = tls?.clientCaPem;
     const server = tls
-      ? https.createServer({ key: tls.keyPem, cert: tls.certificatePem, ...(ca ? { ca, requestCert: true } : {}) })
+      ? https.createServer({
+          key: tls.keyPem,
+          cert: tls.certificatePem,
+          ...(ca ? { ca, requestCert: true, rejectUnauthorized: false } : {}),
+        })
       : http.createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as AddressInfo;
