@@ -12,6 +12,7 @@ import {
 import { findClusterProcesses } from '../src/testing/cluster/cluster-process.ts';
 import { CRD_SETS } from '../src/testing/cluster/crds/load-crds.ts';
 import { buildKubernetes } from '../src/testing/cluster/kubernetes/build.ts';
+import { CONTAINERD_SOCKET } from '../src/testing/cluster/node/node-files.ts';
 import { removeAbandonedClusters, removeCluster } from '../src/testing/cluster/remove-cluster.ts';
 import { startCluster } from '../src/testing/cluster/start-cluster.ts';
 
@@ -29,7 +30,7 @@ async function up(name: string, options: { readonly node: boolean; readonly crds
   console.log(`${seconds(performance.now() - started).padStart(8)}  up: ${cluster.server}
 
   export KUBECONFIG=${cluster.admin.kubeconfigPath}
-  npm run --silent cluster -- kubectl get ${options.node ? 'pods --all-namespaces' : 'crds'}
+  npm run --silent cluster -- kubectl${name === DEFAULT_NAME ? '' : ` --name ${name}`} get ${options.node ? 'nodes' : 'namespaces'}
   npm run --silent cluster -- down${name === DEFAULT_NAME ? '' : ` ${name}`}
 
 What its programs print is in ${join(cluster.folder, 'logs')}.`);
@@ -67,6 +68,13 @@ function kubeconfigOf(name: string): string {
   return path;
 }
 
+function loadImage(archive: string, { name }: { readonly name: string }): void {
+  const socket = join(clusterFolder(name), 'node', CONTAINERD_SOCKET);
+  if (!existsSync(socket)) throw new Error(`cluster ${name} has no node; npm run cluster -- up --node ${name}`);
+  const ctr = ['--address', socket, '--namespace', 'k8s.io', 'images', 'import', archive];
+  process.exitCode = spawnSync('ctr', ctr, { stdio: 'inherit' }).status ?? 1;
+}
+
 async function kubectl(args: readonly string[], name: string): Promise<void> {
   const { kubectl: program } = await buildKubernetes();
   const env = { ...process.env, KUBECONFIG: kubeconfigOf(name) };
@@ -99,6 +107,12 @@ program
   .description('print the path of the admin kubeconfig')
   .argument('[name]', 'of the cluster', DEFAULT_NAME)
   .action((name: string) => console.log(kubeconfigOf(name)));
+program
+  .command('load')
+  .description('make the images of an archive known to the node')
+  .argument('<archive>', 'OCI or Docker image archive')
+  .option('--name <name>', 'of the cluster', DEFAULT_NAME)
+  .action(loadImage);
 program
   .command('kubectl')
   .description('run kubectl of the same version on a cluster')

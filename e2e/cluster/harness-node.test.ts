@@ -1,7 +1,9 @@
 // The node of the test cluster: Pods, volumes, isolation, and the ways in which it can be hurt.
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { canStartNode } from '../../src/testing/cluster/can-start-cluster.ts';
+import { buildImageArchive } from '../../src/testing/cluster/images/build-image-archive.ts';
 import { BUSYBOX_IMAGE } from '../../src/testing/cluster/images/test-images.ts';
 import { startCluster, type TestCluster } from '../../src/testing/cluster/start-cluster.ts';
 import { HttpFileServer } from '../../src/testing/http-file-server.ts';
@@ -59,15 +61,26 @@ describe.skipIf(!canStartNode())('the node of a test cluster', () => {
     expect(await cluster.kubectl(['logs', 'files'])).toContain('No space left on device');
   });
 
-  test('nothing outside is reached, and a pull fails in containerd’s words', async () => {
-    await cluster.apply([pod('puller', '', { container: { image: 'registry.example.com/nothing:1' } })]);
+  test('nothing outside is reached: a pull fails in containerd’s words, until the image is loaded', async () => {
+    const image = 'registry.example.com/late:1';
+    await cluster.apply([pod('late', 'echo started', { container: { image, args: [] } })]);
     const waiting = '{.status.containerStatuses[0].state.waiting}';
     const state = await eventually(async () => {
-      const text = await cluster.kubectl(['get', 'pod', 'puller', '-o', `jsonpath=${waiting}`]);
+      const text = await cluster.kubectl(['get', 'pod', 'late', '-o', `jsonpath=${waiting}`]);
       return /ErrImagePull|ImagePullBackOff/.test(text) ? text : undefined;
     });
     expect(state).toMatch(/failed to do request.*dial tcp/);
     expect(await cluster.node.run('ip', ['route', 'show', 'default'])).toBe('');
+
+    const archive = join(cluster.folder, 'late.tar');
+    const busybox = (await cluster.node.run('which', ['busybox'])).trim();
+    await buildImageArchive(
+      { name: image, files: { 'bin/echo': busybox }, entrypoint: ['/bin/echo', 'came late'] },
+      archive,
+    );
+    expect(await cluster.node.loadImage(archive)).toEqual([image]);
+    await waitFor('pod/late', 'jsonpath={.status.phase}=Succeeded');
+    expect(await cluster.kubectl(['logs', 'late'])).toBe('came late\n');
   });
 
   test('a Pod reaches this machine’s servers directly and through a Service, and the API at its service address', async () => {
