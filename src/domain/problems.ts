@@ -607,9 +607,50 @@ const catalogue = {
     remedy: 'Disable its add-on, or scale the named Deployment to 0; Airlift begins by itself then.',
     retry: { afterMs: 30_000 },
   },
+  ControllerSettingsWrong: {
+    summary: "The controller's settings cannot be used.",
+    remedy: 'Correct the named variables of its Deployment; `docs/controller.md` lists them.',
+    retry: 'never',
+  },
   ControllerMissing: {
     summary: 'No Airlift controller runs in this cluster.',
     remedy: 'Install Airlift there, and check it with `kubectl get deployment -A -l app.kubernetes.io/name=airlift`.',
+    retry: 'never',
+  },
+
+  // --- worker and endpoint
+  VolumeNotWritable: {
+    summary: 'The worker may not write to the volume of the disk.',
+    remedy:
+      "Set `device_ownership_from_security_context = true` for containerd's CRI on the nodes (RKE2 and K3s: `nonroot-devices: true`), or allow the worker to run as root without privileges.",
+    retry: { afterMs: 60_000 },
+  },
+  EndpointUnreachable: {
+    summary: "The worker cannot reach the controller's endpoint.",
+    remedy:
+      'Check with `kubectl get pods,endpointslices -n <namespace of Airlift>` that the controller runs, and that no NetworkPolicy stands between it and the worker; the copy goes on by itself.',
+    retry: 'backoff',
+  },
+  EndpointRefused: {
+    summary: "The controller's endpoint does not accept the caller as the worker of this transfer.",
+    remedy:
+      'Leave starting workers to the controller; when one of its own is refused, check with `kubectl auth can-i create tokenreviews --as=<its service account>` that it may review tokens.',
+    retry: 'backoff',
+  },
+  EndpointNotUnderstood: {
+    summary: 'Worker and controller do not understand each other.',
+    remedy:
+      'Compare the image of the worker with that of the controller; the next worker is started from the configured one.',
+    retry: 'backoff',
+  },
+  TransferUnknown: {
+    summary: 'The controller knows no transfer of this id.',
+    remedy: 'Nothing needs to be done when the import was deleted; otherwise let the controller start the worker.',
+    retry: 'never',
+  },
+  WorkerEnvironmentInvalid: {
+    summary: 'The worker was started without what a transfer needs.',
+    remedy: 'Leave starting it to the controller, or set the named variable as docs/contracts/worker.md says.',
     retry: 'never',
   },
 

@@ -1,0 +1,21 @@
+import type { WorkerSettings } from './machine-import/objects/transfer-job.ts';
+import type { TransferLimits } from './transfer-slots.ts';
+
+/** Everything that an installation decides about its controller. */
+export interface ControllerSettings {
+  /** Its own. */
+  readonly namespace: string;
+  /** Of this process; no other one has it, not even an earlier process of the same Pod. */
+  readonly identity: string;
+  readonly leaseName: string;
+  readonly endpoint: {
+    readonly port: number;
+    /** Address to listen on; all unless given. */
+    readonly host: string | undefined;
+    /** What workers reach it by: goes into its certificate. */
+    readonly names: readonly string[];
+    readonly secretName: string;
+  };
+  readonly worker: WorkerSettings;
+  readonly limits: TransferLimits;
+}
