@@ -163,7 +163,10 @@ export function nextAction(seen: ObservedImport, limits: Limits): Action {
   if (seen.isRetryAsked || seen.history === 'restart') return { type: 'restart' };
   if (seen.isSuspended) return whileSuspended(seen);
   if (seen.machine.state !== 'absent') return afterMachine(seen);
-  if (seen.history === 'imagesReady') return { type: 'createMachine' };
+  if (seen.history === 'imagesReady') {
+    const message = 'the images of the old controller are ready, but machines are made from volumes only here';
+    return { type: 'stall', code: 'TargetKindNotInstalled', message };
+  }
 
   const blocked = afterPreflight(seen);
   if (blocked !== undefined) return blocked;

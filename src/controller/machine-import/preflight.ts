@@ -41,6 +41,7 @@ export async function runPreflight(
   options: CallOptions = {},
 ): Promise<PreflightResult> {
   const findings: Finding[] = [...fieldFindings];
+  findings.push(...checkTarget(machineImport));
   findings.push(...(await checkNetworks(parts.cluster, machineImport, options)));
   const source = await resolveSource(parts, machineImport, options).catch(toFinding);
   if (!isResolved(source)) {
@@ -139,6 +140,13 @@ export async function resolveSource(
       },
     );
   return await adapter.resolve(stored, readSecretOf(cluster), options);
+}
+
+function checkTarget({ spec }: VirtualMachineImport): Finding[] {
+  const other = Object.keys(spec.target).find((kind) => kind !== 'volume');
+  if (other === undefined) return [];
+  const message = `spec.target asks for ${other}; this installation makes volumes`;
+  return [finding('blocker', 'TargetKindNotInstalled', message, 'spec.target')];
 }
 
 async function checkNetworks(cluster: Cluster, { spec, metadata }: VirtualMachineImport, options: CallOptions) {

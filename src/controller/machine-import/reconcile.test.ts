@@ -290,6 +290,13 @@ describe('findings', () => {
     expect(passed.at(-1)).toBe('virtualMachineRunning');
   });
 
+  test('a target that this installation does not make is refused by name', async () => {
+    const journey = await ImportJourney.begin();
+    await journey.create('web', { target: { image: {} } });
+    await journey.run('web', isStalledBy('TargetKindNotInstalled'));
+    expect((await journey.inventory()).filter((each) => !each.startsWith('VirtualMachineImport'))).toEqual([]);
+  });
+
   test('a source that does not answer is asked again by itself (W11)', async () => {
     const journey = await ImportJourney.begin();
     journey.adapter.failure = new ProblemError('SourceUnreachable', 'files.example refuses connections');
