@@ -2,13 +2,16 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { get } from 'node:https';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { customResourceDefinitions } from '../../src/api/custom-resource-definition.ts';
+import { FRESH, readRecord, type TransferState } from '../../src/controller/machine-import/transfer-record.ts';
 import { canStartNode } from '../../src/testing/cluster/can-start-cluster.ts';
+import { BUSYBOX_IMAGE } from '../../src/testing/cluster/images/test-images.ts';
 import { startCluster, type TestCluster } from '../../src/testing/cluster/start-cluster.ts';
 import { HttpFileServer } from '../../src/testing/http-file-server.ts';
 import { buildOva } from '../../src/testing/ova-builder.ts';
@@ -26,12 +29,13 @@ describe.skipIf(!canStartNode())('an OVA becomes a machine in a cluster', () => 
   let server: HttpFileServer;
   let image: string;
   let content: Buffer;
+  let ova: Uint8Array;
   let controller: ControllerProcess | undefined;
 
   beforeAll(async () => {
     const disk = await buildLargeDisk({ virtualSizeBytes: 128 * MIB, dataBytes: 48 * MIB, seed: 5 });
     content = disk.content;
-    const ova = buildOva({
+    ova = buildOva({
       machines: [{ id: 'web', name: 'web', disks: [{ fileName: 'disk.vmdk', capacityBytes: content.length }] }],
       contents: { 'disk.vmdk': disk.vmdk },
       manifest: 'sha256',
@@ -87,13 +91,123 @@ describe.skipIf(!canStartNode())('an OVA becomes a machine in a cluster', () => 
     expect(controller.output).not.toContain(PASSWORD);
   });
 
+  test('onto a file system, straight from a server that asks for nothing', async () => {
+    const volume = await cluster.node.createVolume({ name: 'files', sizeBytes: 192 * MIB, volumeMode: 'Filesystem' });
+    await using open = await HttpFileServer.start({ address: cluster.hostAddress, files: { '/web.ova': ova } });
+    await cluster.apply([
+      ...sourceObjects('open', open.url('/web.ova')).slice(1).map(withoutAccount),
+      importObject('web-files', 'open', {
+        storageClass: volume.storageClass,
+        run: false,
+        target: { volume: { volumeMode: 'Filesystem' } },
+      }),
+    ]);
+    await eventually(async () => (await phaseOf('web-files')) === 'Finished', 120_000);
+    // From the Pod itself: the controller relays nothing that needs no account.
+    expect(new Set(open.requests.map(({ address }) => address))).not.toEqual(new Set([cluster.hostAddress]));
+  });
+
+  test('killed, cut off from its API and orphaned midway, it goes on from its checkpoint', async () => {
+    const volume = await cluster.node.createVolume({ name: 'hard', sizeBytes: content.length, volumeMode: 'Block' });
+    await cluster.apply([
+      importObject('web-hard', 'files', {
+        storageClass: volume.storageClass,
+        run: false,
+        transfer: { maxRate: '2MB' },
+      }),
+    ]);
+    await eventually(async () => (await checkpointOf('web-hard')) > 0, 60_000);
+    const reached = await checkpointOf('web-hard');
+    const [pod] = await podsOf('web-hard');
+    await cluster.node.killContainer({ namespace: 'default', pod: pod?.name ?? '' });
+    await eventually(async () => (await epochOf('web-hard')) === 2, 60_000);
+
+    await cluster.stopApiServer('SIGKILL');
+    await controller?.stop('SIGKILL');
+    await delay(2000);
+    await cluster.startApiServer();
+    await cluster.node.restartContainerd();
+    controller = await ControllerProcess.start(cluster, image, controller?.port);
+    await cluster.kubectl([
+      'patch',
+      'vmimport',
+      'web-hard',
+      '--type=merge',
+      '-p',
+      '{"spec":{"transfer":{"maxRate":null}}}',
+    ]);
+    await eventually(async () => (await phaseOf('web-hard')) === 'Finished', 180_000);
+
+    const written = await volume.read(0, content.length);
+    expect(createHash('sha256').update(written).digest('hex')).toBe(createHash('sha256').update(content).digest('hex'));
+    const { result, epoch } = await recordOf('web-hard');
+    console.info(
+      `killed at ${toMib(reached)} MiB of the disk: ${toMib(result?.fetchedBytes ?? 0)} MiB of ${toMib(ova.length)} were read in all, ${result?.resumes} resumed, epoch ${epoch}`,
+    );
+    expect(result?.resumes).toBeGreaterThanOrEqual(1);
+    expect(result?.fetchedBytes).toBeLessThan(ova.length * 1.5);
+  });
+
+  test('deleted midway, it leaves nothing behind', async () => {
+    await eventually(async () => !(await inventory()).some((each) => each.startsWith('pod/')));
+    const before = await inventory();
+    const volume = await cluster.node.createVolume({ name: 'gone', sizeBytes: content.length, volumeMode: 'Block' });
+    const spec = { storageClass: volume.storageClass, run: false, transfer: { maxRate: '1MB' } };
+    await cluster.apply([importObject('web-gone', 'files', spec)]);
+    await eventually(async () => (await phaseOf('web-gone')) === 'Transferring' && (await epochOf('web-gone')) === 1);
+    await cluster.kubectl(['delete', 'vmimport', 'web-gone', '--timeout=60s']);
+    expect(await inventory()).toEqual(before);
+  });
+
+  test("a token of another Pod is refused by the workers' endpoint (ruling 17)", async () => {
+    const volume = await cluster.node.createVolume({ name: 'stolen', sizeBytes: content.length, volumeMode: 'Block' });
+    const spec = { storageClass: volume.storageClass, run: false, transfer: { maxRate: '1MB' } };
+    await cluster.apply([importObject('web-stolen', 'files', spec), restrictedPod('thief')]);
+    await eventually(async () => (await podsOf('web-stolen')).some(({ phase }) => phase === 'Running'));
+    const uid = await cluster.kubectl(['get', 'vmimport', 'web-stolen', '-o', 'jsonpath={.metadata.uid}']);
+    const assignment = `${controller?.url}/v1/transfers/${uid}.0/1/assignment`;
+    const token = async (...more: string[]) =>
+      (await cluster.kubectl(['create', 'token', 'default', '--audience=airlift', ...more])).trim();
+    const boundTo = (name: string) => ['--bound-object-kind=Pod', `--bound-object-name=${name}`];
+    const ask = async (bearer?: string) => await statusOf(assignment, bearer);
+    expect(await ask()).toBe(401);
+    expect(await ask('nonsense')).toBe(401);
+    expect(await ask(await token())).toBe(403);
+    expect(await ask(await token(...boundTo('thief')))).toBe(403);
+    const worker = (await podsOf('web-stolen')).find(({ phase }) => phase === 'Running');
+    expect(await ask(await token(...boundTo(worker?.name ?? '')))).toBe(200);
+    await cluster.kubectl(['delete', 'vmimport', 'web-stolen', '--timeout=60s']);
+    await cluster.kubectl(['delete', 'pod', 'thief', '--now']);
+  });
+
+  async function checkpointOf(name: string): Promise<number> {
+    return (await recordOf(name)).checkpointBytes;
+  }
+
+  async function recordOf(name: string): Promise<TransferState> {
+    const uid = await cluster.kubectl(['get', 'vmimport', name, '-o', 'jsonpath={.metadata.uid}']);
+    const label = `migration.harvesterhci.io/import-uid=${uid},migration.harvesterhci.io/disk=0`;
+    const { items } = JSON.parse(await cluster.kubectl(['get', 'configmaps', '-l', label, '-o', 'json']));
+    return items.length === 0 ? FRESH : (readRecord(items[0])?.state ?? FRESH);
+  }
+
+  async function epochOf(name: string): Promise<number> {
+    return Number(await cluster.kubectl(['get', 'vmimport', name, '-o', 'jsonpath={.status.progress.disks[0].epoch}']));
+  }
+
+  async function inventory(): Promise<string[]> {
+    const lines = await cluster.kubectl(['get', 'vmimport,jobs,pods,configmaps,secrets,pvc,vm', '-o', 'name']);
+    return lines.split('\n').toSorted();
+  }
+
   async function phaseOf(name: string): Promise<string> {
     return await cluster.kubectl(['get', 'vmimport', name, '-o', 'jsonpath={.status.progress.phase}']);
   }
 
-  async function podsOf(_name: string): Promise<{ readonly name: string; readonly phase: string }[]> {
+  async function podsOf(name: string): Promise<{ readonly name: string; readonly phase: string }[]> {
+    const uid = await cluster.kubectl(['get', 'vmimport', name, '-o', 'jsonpath={.metadata.uid}']);
     const { items } = JSON.parse(
-      await cluster.kubectl(['get', 'pods', '-l', 'app.kubernetes.io/managed-by=airlift', '-o', 'json']),
+      await cluster.kubectl(['get', 'pods', '-l', `migration.harvesterhci.io/import-uid=${uid}`, '-o', 'json']),
     ) as { items: { metadata: { name: string }; status: { phase: string } }[] };
     return items.map(({ metadata, status }) => ({ name: metadata.name, phase: status.phase }));
   }
@@ -148,14 +262,50 @@ function importObject(name: string, source: string, spec: object): object {
   };
 }
 
+function withoutAccount(source: object): object {
+  const { spec, ...rest } = source as { spec: { url: string } };
+  return { ...rest, spec: { url: spec.url } };
+}
+
+function restrictedPod(name: string): object {
+  const securityContext = {
+    allowPrivilegeEscalation: false,
+    runAsNonRoot: true,
+    runAsUser: 107,
+    capabilities: { drop: ['ALL'] },
+    seccompProfile: { type: 'RuntimeDefault' },
+  };
+  const container = { name: 'main', image: BUSYBOX_IMAGE, command: ['sleep', '1000'], securityContext };
+  return { apiVersion: 'v1', kind: 'Pod', metadata: { name, namespace: 'default' }, spec: { containers: [container] } };
+}
+
+/** Who asks is the question here, not who answers. */
+async function statusOf(url: string, bearer: string | undefined): Promise<number> {
+  const headers = bearer === undefined ? {} : { authorization: `Bearer ${bearer}` };
+  return await new Promise((resolve, reject) => {
+    get(url, { headers, rejectUnauthorized: false }, (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    }).on('error', reject);
+  });
+}
+
+function toMib(bytes: number): number {
+  return Math.round(bytes / MIB);
+}
+
 /** The controller on the host, which Pods reach at the host's address. */
 class ControllerProcess {
   output = '';
+  readonly port: number;
+  readonly url: string;
   readonly #process: ChildProcess;
   readonly #ended: Promise<unknown>;
 
-  private constructor(process: ChildProcess) {
+  private constructor(process: ChildProcess, port: number, url: string) {
     this.#process = process;
+    this.port = port;
+    this.url = url;
     for (const stream of [process.stdout, process.stderr])
       stream?.setEncoding('utf8').on('data', (text: string) => {
         this.output += text;
@@ -163,8 +313,10 @@ class ControllerProcess {
     this.#ended = new Promise((resolve) => process.on('close', resolve));
   }
 
-  static async start(cluster: TestCluster, image: string): Promise<ControllerProcess> {
-    const port = await freePort(cluster.hostAddress);
+  /** @param wanted that of one before: workers go on talking to it */
+  static async start(cluster: TestCluster, image: string, wanted?: number): Promise<ControllerProcess> {
+    const port = wanted ?? (await freePort(cluster.hostAddress));
+    const url = `https://${cluster.hostAddress}:${port}`;
     const child = spawn(
       process.execPath,
       ['--disable-warning=ExperimentalWarning', join(ROOT, 'src/main/controller.ts')],
@@ -177,12 +329,12 @@ class ControllerProcess {
           AIRLIFT_IMAGE: image,
           AIRLIFT_ENDPOINT_HOST: cluster.hostAddress,
           AIRLIFT_ENDPOINT_PORT: String(port),
-          AIRLIFT_ENDPOINT_URL: `https://${cluster.hostAddress}:${port}`,
+          AIRLIFT_ENDPOINT_URL: url,
         },
         stdio: ['ignore', 'pipe', 'pipe'],
       },
     );
-    return new ControllerProcess(child);
+    return new ControllerProcess(child, port, url);
   }
 
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {

@@ -43,6 +43,8 @@ export interface FaultAtByte {
 }
 
 export interface HttpRequestRecord {
+  /** Of whoever asked. */
+  readonly address: string;
   readonly path: string;
   readonly range?: string;
   readonly ifRange?: string;
@@ -157,6 +159,7 @@ export class HttpFileServer implements AsyncDisposable {
       ...(authorization === undefined ? {} : { authorization }),
       ...(typeof ifRange === 'string' ? { ifRange } : {}),
       ...(typeof acceptEncoding === 'string' ? { acceptEncoding } : {}),
+      address: request.socket.remoteAddress ?? '',
       status: 0,
       bodyBytes: 0,
     };
