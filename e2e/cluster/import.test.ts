@@ -113,7 +113,7 @@ describe.skipIf(!canStartNode())('an OVA becomes a machine in a cluster', () => 
       importObject('web-hard', 'files', {
         storageClass: volume.storageClass,
         run: false,
-        transfer: { maxRate: '2MB' },
+        transfer: { maxRate: '1MB' },
       }),
     ]);
     await eventually(async () => (await checkpointOf('web-hard')) > 0, 60_000);
