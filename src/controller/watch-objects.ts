@@ -9,11 +9,12 @@ import {
 import { IMPORT_UID_LABEL, IMPORTED_LABEL, MANAGED_BY, MANAGED_BY_LABEL } from '../api/literals.ts';
 import { type VirtualMachine, virtualMachineKind } from '../api/platform-kinds.ts';
 import { type StoredVirtualMachineImport, virtualMachineImportKind } from '../api/virtual-machine-import.ts';
-import { type KubernetesObject, type ObjectRef, refOf } from '../domain/kubernetes-object.ts';
+import type { KubernetesObject, ObjectRef } from '../domain/kubernetes-object.ts';
 import { byLabel, Informer } from '../kube/informer.ts';
 import type { CallOptions } from '../lib/call-options.ts';
 import type { Cluster } from '../ports/cluster.ts';
-import type { ImportObjects, ImportSummary } from './machine-import/import-world.ts';
+import { type ImportSummary, summarizeImport } from './machine-import/import-summary.ts';
+import type { ImportObjects } from './machine-import/import-world.ts';
 import { mayWrite } from './machine-import/observe-transfer.ts';
 
 export interface WatchObjectsOptions {
@@ -48,7 +49,7 @@ export class WatchedObjects implements ImportObjects {
     this.#imports = new Informer({
       ...common('VirtualMachineImport'),
       kind: virtualMachineImportKind,
-      project: summarize,
+      project: summarizeImport,
       indices: { uid: ({ metadata }) => (metadata.uid === undefined ? [] : [metadata.uid]) },
     });
     this.#jobs = this.#made(common('Job'), jobKind);
@@ -152,16 +153,4 @@ export class WatchedObjects implements ImportObjects {
     const found = uid === undefined ? undefined : this.importOf(uid);
     if (found !== undefined) this.#options.onImport({ namespace: found.namespace, name: found.name });
   }
-}
-
-function summarize(stored: StoredVirtualMachineImport): ImportSummary {
-  const { metadata, status } = stored;
-  return {
-    uid: metadata.uid ?? '',
-    namespace: refOf(stored).namespace ?? '',
-    name: metadata.name,
-    targetName: status?.importedVirtualMachineName ?? undefined,
-    createdAt: metadata.creationTimestamp ?? '',
-    isFinished: status?.progress?.finishedAt !== undefined,
-  };
 }

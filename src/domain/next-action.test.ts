@@ -213,12 +213,13 @@ describe('volumes', () => {
     expect(STALL_MS.volume).toBeLessThan(60_000);
   });
 
-  test.each([
-    ['foreign', 'VolumeExists'],
-    ['lost', 'VolumeLost'],
-  ] as const)('one that is %s is never written to', (state, code) => {
-    const seen = withDisk({ volume: { state, message: 'why' } });
-    expect(nextAction(seen, limits)).toEqual({ type: 'stall', code, message: 'why' });
+  test.each<[ObservedDisk['volume'] & { readonly message: string }, string]>([
+    [{ state: 'foreign', code: 'VolumeExists', message: 'why' }, 'VolumeExists'],
+    [{ state: 'foreign', code: 'ImportConflict', message: 'why' }, 'ImportConflict'],
+    [{ state: 'lost', message: 'why' }, 'VolumeLost'],
+  ])('one that is not ours or gone is never written to, and looked at again: %o', (volume, code) => {
+    const action = nextAction(withDisk({ volume }), limits);
+    expect(action).toEqual({ type: 'stall', code, message: 'why', afterMs: 60_000 });
   });
 });
 
@@ -279,12 +280,9 @@ describe('the watchdog', () => {
   });
 
   test('a machine of that name that is not ours is left alone', () => {
-    const machine = { state: 'foreign', message: 'web01 was not made by this import' } as const;
-    expect(nextAction({ ...planned, machine }, limits)).toEqual({
-      type: 'stall',
-      code: 'MachineExists',
-      message: 'web01 was not made by this import',
-    });
+    const foreign = { code: 'MachineExists', message: 'web01 was not made by this import' } as const;
+    const machine = { state: 'foreign', ...foreign } as const;
+    expect(nextAction({ ...planned, machine }, limits)).toEqual({ type: 'stall', ...foreign, afterMs: 60_000 });
   });
 });
 

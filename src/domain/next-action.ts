@@ -70,7 +70,8 @@ export type ObservedVolume =
       readonly message?: string;
     }
   /** `foreign`: something of this name is there that this import did not make. */
-  | { readonly state: 'foreign' | 'lost'; readonly message: string };
+  | { readonly state: 'foreign'; readonly code: ProblemCode; readonly message: string }
+  | { readonly state: 'lost'; readonly message: string };
 
 export interface ObservedTransfer {
   readonly epoch: number;
@@ -88,7 +89,7 @@ export interface ObservedTransfer {
 /** `kept`: it was finished once and is the user's now, whatever became of it. */
 export type ObservedMachine =
   | { readonly state: 'absent' | 'kept' }
-  | { readonly state: 'foreign'; readonly message: string }
+  | { readonly state: 'foreign'; readonly code: ProblemCode; readonly message: string }
   | {
       readonly state: 'created';
       readonly createdAt: number;
@@ -191,7 +192,7 @@ function whileSuspended({ disks }: ObservedImport): Action {
 }
 
 function afterMachine({ machine, now }: ObservedImport): Action {
-  if (machine.state === 'foreign') return { type: 'stall', code: 'MachineExists', message: machine.message };
+  if (machine.state === 'foreign') return stallFor(machine.code, machine.message);
   if (machine.state !== 'created' || !machine.mayRun || machine.isReady) return { type: 'finish' };
   const since = now - machine.createdAt;
   const message = machine.message ?? 'the VirtualMachine does not say why';
@@ -221,8 +222,8 @@ function pauseOf(code: ProblemCode): number {
 function volumes({ disks, now }: ObservedImport): Action | undefined {
   for (const { index, volume } of disks) {
     if (volume.state === 'absent') return { type: 'createVolume', disk: index };
-    if (volume.state === 'foreign') return { type: 'stall', code: 'VolumeExists', message: volume.message };
-    if (volume.state === 'lost') return { type: 'stall', code: 'VolumeLost', message: volume.message };
+    if (volume.state === 'foreign') return stallFor(volume.code, volume.message);
+    if (volume.state === 'lost') return stallFor('VolumeLost', volume.message);
   }
   const going = disks.filter(({ volume }) => volume.state === 'going');
   if (going.length > 0) return wait('CleaningUp', `waiting for ${going.length} old volumes to go`, VOLUME_POLL_MS);
@@ -301,6 +302,11 @@ function retryIn({ problem, failures, endedAt }: ObservedTransfer, now: number):
 
 function isLive({ state }: ObservedTransfer): boolean {
   return state !== 'failed' && state !== 'succeeded';
+}
+
+/** By what is not ours and changes without our being told. */
+function stallFor(code: ProblemCode, message: string): Action {
+  return { type: 'stall', code, message, afterMs: pauseOf(code) };
 }
 
 function wait(reason: WaitReason, message: string, afterMs?: number): Action {

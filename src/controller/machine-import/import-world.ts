@@ -6,6 +6,7 @@ import type { ProblemCode } from '../../domain/problems.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Cluster } from '../../ports/cluster.ts';
 import type { SourceAdapter } from '../../ports/source-adapter.ts';
+import type { ImportSummary } from './import-summary.ts';
 import type { WorkerSettings } from './objects/transfer-job.ts';
 import type { PlanRecord } from './plan-record.ts';
 import type { LiveProgress } from './status.ts';
@@ -19,16 +20,6 @@ export interface ImportObjects {
   machine(namespace: string, name: string): VirtualMachine | undefined;
   /** All imports there are, as far as their place, age, and the machine they want is concerned. */
   imports(): Iterable<ImportSummary>;
-}
-
-export interface ImportSummary {
-  readonly uid: string;
-  readonly namespace: string;
-  readonly name: string;
-  /** Of the machine it wants to make; undefined while that is not known. */
-  readonly targetName: string | undefined;
-  readonly createdAt: string;
-  readonly isFinished: boolean;
 }
 
 /** Told to the user as events of the import; never fails. */

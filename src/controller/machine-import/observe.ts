@@ -15,7 +15,6 @@ import { type VirtualMachine, virtualMachineKind } from '../../api/platform-kind
 import type { VirtualMachineImport } from '../../api/virtual-machine-import.ts';
 import type { OwnerReference } from '../../domain/kubernetes-object.ts';
 import type {
-  ImportHistory,
   Leftover,
   ObservedDisk,
   ObservedImport,
@@ -23,10 +22,12 @@ import type {
   ObservedVolume,
 } from '../../domain/next-action.ts';
 import type { CallOptions } from '../../lib/call-options.ts';
+import { historyOf } from './history.ts';
 import type { ImportParts, PreflightMemory } from './import-world.ts';
 import { namesOf } from './names.ts';
 import { diskOf, epochOf, mayWrite, observeTransfer } from './observe-transfer.ts';
 import { type DiskPlan, decodePlan, hashSpec, type PlanRecord } from './plan-record.ts';
+import { foreignTo } from './rival.ts';
 import type { TransferResult } from './transfer-record.ts';
 
 export interface Observation {
@@ -74,27 +75,6 @@ export async function observeImport(
     leftovers: isDeleting ? await findLeftovers(parts, machineImport, machine, options) : [],
   };
   return { seen, preflight, plan, results };
-}
-
-/** Ruling 15: states of upstream that come without our record are upstream's work. */
-export function historyOf({ status }: VirtualMachineImport): ImportHistory {
-  const { progress, importStatus } = status;
-  if (progress?.finishedAt !== undefined) return 'finished';
-  if (progress !== undefined) return 'ours';
-  switch (importStatus) {
-    case undefined:
-      return 'ours';
-    case importStatuses.machineRunning:
-    case importStatuses.invalid:
-    case importStatuses.failed:
-      return 'finished';
-    case importStatuses.imagesReady:
-      return 'imagesReady';
-    case importStatuses.machineCreated:
-      return 'machineCreated';
-    default:
-      return 'restart';
-  }
 }
 
 export function ownerOf({
@@ -211,11 +191,9 @@ async function observeVolume(
   const known = objects.claims(uid).find((each) => each.metadata.name === claimName);
   const claim = known ?? (await cluster.get(persistentVolumeClaimKind, { namespace, name: claimName }, options));
   if (claim === undefined) return { state: 'absent' };
-  if (claim.metadata.labels?.[IMPORT_UID_LABEL] !== uid)
-    return {
-      state: 'foreign',
-      message: `claim "${claimName}" in namespace "${namespace}" was not made by this import`,
-    };
+  const thing = `PersistentVolumeClaim "${claimName}" in namespace "${namespace}"`;
+  const foreign = foreignTo(uid, claim, thing, { objects, otherwise: 'VolumeExists' });
+  if (foreign !== undefined) return { state: 'foreign', ...foreign };
   if (claim.metadata.deletionTimestamp !== undefined) return { state: 'going' };
   if (claim.status?.phase === 'Bound') return { state: 'bound' };
   if (claim.status?.phase === 'Lost') return { state: 'lost', message: `claim "${claimName}" has lost its volume` };
@@ -263,11 +241,9 @@ async function observeMachine(
   const machine = known ?? (await cluster.get(virtualMachineKind, { namespace, name }, options));
   if (machine === undefined) return { state: 'absent' };
   const isUpstreams = status.progress === undefined && status.importStatus === importStatuses.machineCreated;
-  if (machine.metadata.labels?.[IMPORT_UID_LABEL] !== uid && !isUpstreams)
-    return {
-      state: 'foreign',
-      message: `VirtualMachine "${name}" in namespace "${namespace}" was not made by this import`,
-    };
+  const thing = `VirtualMachine "${name}" in namespace "${namespace}"`;
+  const foreign = isUpstreams ? undefined : foreignTo(uid, machine, thing, { objects, otherwise: 'MachineExists' });
+  if (foreign !== undefined) return { state: 'foreign', ...foreign };
   const message = machineMessage(machine);
   return {
     state: 'created',

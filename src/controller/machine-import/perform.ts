@@ -121,10 +121,10 @@ class ImportWork {
   }
 
   async lookAhead(fieldFindings: readonly Finding[]): Promise<void> {
-    const { cluster, adapters, clock, preflights } = this.#parts;
+    const { cluster, adapters, objects, clock, preflights } = this.#parts;
     const before = this.#observation.plan;
     const result = await runPreflight(
-      { cluster, adapters, now: () => clock.now() },
+      { cluster, adapters, objects, now: () => clock.now() },
       this.#import,
       fieldFindings,
       this.#options,

@@ -6,7 +6,6 @@ import {
   storageClassKind,
   type VolumeMode,
 } from '../../api/core-kinds.ts';
-import { IMPORT_UID_LABEL } from '../../api/literals.ts';
 import { storageProfileKind } from '../../api/platform-kinds.ts';
 import type { VirtualMachineImport } from '../../api/virtual-machine-import.ts';
 import type { ImportPlan, PlannedDisk } from '../../app/import-plan.ts';
@@ -14,12 +13,19 @@ import type { Finding } from '../../domain/finding.ts';
 import { isProblem } from '../../domain/problems.ts';
 import type { CallOptions } from '../../lib/call-options.ts';
 import type { Cluster } from '../../ports/cluster.ts';
+import type { ImportObjects } from './import-world.ts';
 import type { DiskPlan } from './plan-record.ts';
+import { foreignTo } from './rival.ts';
 import { ownWord } from './spec-mapping.ts';
+
+export interface VolumeParts {
+  readonly cluster: Cluster;
+  readonly objects: Pick<ImportObjects, 'imports'>;
+}
 
 /** Which volume each disk gets (ruling 19), and what is in the way of it. */
 export async function planVolumes(
-  cluster: Cluster,
+  { cluster, objects }: VolumeParts,
   machineImport: VirtualMachineImport,
   plan: ImportPlan,
   options: CallOptions,
@@ -44,7 +50,7 @@ export async function planVolumes(
       findings.push({ severity: 'blocker', code: 'ImportFieldInvalid', message, subject: 'spec.disks' });
     }
     names.add(claimName);
-    const foreign = await findForeignClaim(cluster, machineImport, claimName, options);
+    const foreign = await findForeignClaim({ cluster, objects }, machineImport, claimName, options);
     if (foreign !== undefined) findings.push(foreign);
     disks.push({
       index: planned.index,
@@ -162,14 +168,15 @@ function missing(message: string): Finding {
 }
 
 async function findForeignClaim(
-  cluster: Cluster,
+  { cluster, objects }: VolumeParts,
   { metadata }: VirtualMachineImport,
   name: string,
   options: CallOptions,
 ): Promise<Finding | undefined> {
   const { namespace = 'default' } = metadata;
   const claim = await cluster.get(persistentVolumeClaimKind, { namespace, name }, options);
-  if (claim === undefined || claim.metadata.labels?.[IMPORT_UID_LABEL] === metadata.uid) return undefined;
-  const message = `there is a PersistentVolumeClaim "${name}" in namespace "${namespace}" that this import did not make`;
-  return { severity: 'blocker', code: 'VolumeExists', message, subject: 'spec.disks' };
+  if (claim === undefined) return undefined;
+  const thing = `PersistentVolumeClaim "${name}" in namespace "${namespace}"`;
+  const foreign = foreignTo(metadata.uid, claim, thing, { objects, otherwise: 'VolumeExists' });
+  return foreign && { severity: 'blocker', ...foreign, subject: 'spec.disks' };
 }

@@ -1,4 +1,4 @@
-import { API_VERSION, IMPORT_UID_LABEL } from '../../api/literals.ts';
+import { API_VERSION } from '../../api/literals.ts';
 import { networkAttachmentDefinitionKind, virtualMachineKind } from '../../api/platform-kinds.ts';
 import type { VirtualMachineImport } from '../../api/virtual-machine-import.ts';
 import type { ImportPlan } from '../../app/import-plan.ts';
@@ -11,15 +11,18 @@ import type { CallOptions } from '../../lib/call-options.ts';
 import type { Cluster } from '../../ports/cluster.ts';
 import type { ResolvedSource, SourceAdapter } from '../../ports/source-adapter.ts';
 import { readSecretOf } from '../sources/read-secret.ts';
+import type { ImportObjects } from './import-world.ts';
 import { hashSpec, type PlanRecord } from './plan-record.ts';
 import { checkQuota } from './preflight-quota.ts';
 import { planVolumes } from './preflight-volumes.ts';
+import { foreignTo, rivalFor } from './rival.ts';
 import { mappingOf } from './spec-mapping.ts';
 
 export interface PreflightParts {
   readonly cluster: Cluster;
   /** By the lower-cased name of their kind. */
   readonly adapters: ReadonlyMap<string, SourceAdapter>;
+  readonly objects: Pick<ImportObjects, 'imports'>;
   readonly now: () => number;
 }
 
@@ -54,11 +57,11 @@ export async function runPreflight(
     return { findings: sortFindings(findings), plan: undefined };
   }
   findings.push(...planned.findings.filter((each) => !isSkipped(each, machineImport)));
-  const { disks, findings: volumeFindings } = await planVolumes(parts.cluster, machineImport, planned, options);
+  const { disks, findings: volumeFindings } = await planVolumes(parts, machineImport, planned, options);
   findings.push(
     ...volumeFindings,
     ...(await checkQuota(parts.cluster, machineImport, disks, options)),
-    ...(await checkMachine(parts.cluster, machineImport, planned.targetName, options)),
+    ...(await checkMachine(parts, machineImport, planned.targetName, options)),
   );
   const sorted = sortFindings(findings);
   if (sorted.some(isBlocker)) return { findings: sorted, plan: undefined };
@@ -177,15 +180,19 @@ async function checkNetworks(cluster: Cluster, { spec, metadata }: VirtualMachin
 }
 
 async function checkMachine(
-  cluster: Cluster,
+  { cluster, objects }: PreflightParts,
   { metadata }: VirtualMachineImport,
   name: string,
   options: CallOptions,
 ): Promise<Finding[]> {
+  const { uid, namespace } = metadata;
+  const thing = `VirtualMachine "${name}" in namespace "${namespace ?? ''}"`;
   const machine = await cluster.get(virtualMachineKind, { ...namespaceOf(metadata), name }, options);
-  if (machine === undefined || machine.metadata.labels?.[IMPORT_UID_LABEL] === metadata.uid) return [];
-  const message = `there is a VirtualMachine "${name}" in namespace "${metadata.namespace ?? ''}" that this import did not make`;
-  return [finding('blocker', 'MachineExists', message, 'spec.targetName')];
+  const foreign = machine && foreignTo(uid, machine, thing, { objects, otherwise: 'MachineExists' });
+  if (foreign !== undefined) return [finding('blocker', foreign.code, foreign.message, 'spec.targetName')];
+  const rival = machine === undefined ? rivalFor(uid, { namespace, name }, objects) : undefined;
+  if (rival === undefined) return [];
+  return [finding('blocker', 'ImportConflict', `import "${rival.name}" makes ${thing}`, 'spec.targetName')];
 }
 
 function namespaceOf({ namespace }: VirtualMachineImport['metadata']): { readonly namespace?: string } {

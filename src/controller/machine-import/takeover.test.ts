@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { readVirtualMachineImport, virtualMachineImportKind } from '../../api/virtual-machine-import.ts';
 import { importInState, upstreamStates } from '../../testing/upstream/objects.ts';
-import { historyOf } from './observe.ts';
+import { historyOf } from './history.ts';
 
 /** Ruling 15. */
 const expected: Readonly<Record<string, ReturnType<typeof historyOf>>> = {

@@ -8,7 +8,9 @@ import {
 } from '../../api/core-kinds.ts';
 import { IMPORT_UID_LABEL } from '../../api/literals.ts';
 import { type VirtualMachine, virtualMachineKind } from '../../api/platform-kinds.ts';
-import type { ImportObjects, ImportSummary } from '../../controller/machine-import/import-world.ts';
+import { virtualMachineImportKind } from '../../api/virtual-machine-import.ts';
+import { type ImportSummary, summarizeImport } from '../../controller/machine-import/import-summary.ts';
+import type { ImportObjects } from '../../controller/machine-import/import-world.ts';
 import type { KubernetesObject, ResourceKind } from '../../domain/kubernetes-object.ts';
 import type { Cluster } from '../../ports/cluster.ts';
 
@@ -19,6 +21,7 @@ export class ListedObjects implements ImportObjects {
   #pods: readonly Pod[] = [];
   #claims: readonly PersistentVolumeClaim[] = [];
   #machines: readonly VirtualMachine[] = [];
+  #imports: readonly ImportSummary[] = [];
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster;
@@ -29,6 +32,7 @@ export class ListedObjects implements ImportObjects {
     this.#pods = await this.#all(podKind);
     this.#claims = await this.#all(persistentVolumeClaimKind);
     this.#machines = await this.#all(virtualMachineKind);
+    this.#imports = (await this.#all(virtualMachineImportKind)).map(summarizeImport);
   }
 
   jobs(importUid: string): readonly Job[] {
@@ -47,7 +51,9 @@ export class ListedObjects implements ImportObjects {
     return this.#machines.find(({ metadata }) => metadata.namespace === namespace && metadata.name === name);
   }
 
-  *imports(): Iterable<ImportSummary> {}
+  imports(): Iterable<ImportSummary> {
+    return this.#imports;
+  }
 
   async #all<T extends KubernetesObject>(kind: ResourceKind<T>): Promise<T[]> {
     const all: T[] = [];

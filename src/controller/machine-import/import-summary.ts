@@ -1,0 +1,26 @@
+import type { StoredVirtualMachineImport } from '../../api/virtual-machine-import.ts';
+import { historyOf } from './history.ts';
+
+/** What is kept of each of the cluster's imports: ten thousand have to be small. */
+export interface ImportSummary {
+  readonly uid: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** Of the machine it makes; undefined while that is not decided, which preflight does. */
+  readonly targetName: string | undefined;
+  readonly createdAt: string;
+  /** Done or given up, by whichever controller. */
+  readonly isFinished: boolean;
+}
+
+export function summarizeImport(stored: StoredVirtualMachineImport): ImportSummary {
+  const { metadata, status } = stored;
+  return {
+    uid: metadata.uid ?? '',
+    namespace: metadata.namespace ?? '',
+    name: metadata.name,
+    targetName: status?.importedVirtualMachineName ?? undefined,
+    createdAt: metadata.creationTimestamp ?? '',
+    isFinished: historyOf(stored) === 'finished',
+  };
+}
