@@ -12,17 +12,19 @@ import { customResourceDefinitions } from '../../src/api/custom-resource-definit
 import { FRESH, readRecord, type TransferState } from '../../src/controller/machine-import/transfer-record.ts';
 import { canStartNode } from '../../src/testing/cluster/can-start-cluster.ts';
 import { BUSYBOX_IMAGE } from '../../src/testing/cluster/images/test-images.ts';
-import { startCluster, type TestCluster } from '../../src/testing/cluster/start-cluster.ts';
+import { type ClusterUser, startCluster, type TestCluster } from '../../src/testing/cluster/start-cluster.ts';
 import { HttpFileServer, type HttpRequestRecord } from '../../src/testing/http-file-server.ts';
 import { buildOva } from '../../src/testing/ova-builder.ts';
 import { buildLargeDisk } from '../large-disk.ts';
 import { ROOT } from '../support.ts';
 import { buildTestImage } from './build-test-image.ts';
+import { createControllerAccount } from './controller-account.ts';
 
 const MIB = 1024 * 1024;
 const USER = 'importer';
 const PASSWORD = 'a-secret-of-the-source';
 
+let controllerUser: ClusterUser;
 describe.skipIf(!canStartNode())('an OVA becomes a machine in a cluster', () => {
   const folder = mkdtempSync(join(tmpdir(), 'airlift-cluster-'));
   let cluster: TestCluster;
@@ -53,7 +55,7 @@ describe.skipIf(!canStartNode())('an OVA becomes a machine in a cluster', () => 
       files: { '/web.ova': ova },
       credentials: { user: USER, password: PASSWORD },
     });
-    await cluster.kubectl(['create', 'namespace', 'airlift-system']);
+    controllerUser = await createControllerAccount(cluster);
     await cluster.kubectl(['label', 'namespace', 'default', 'pod-security.kubernetes.io/enforce=restricted']);
   });
   afterAll(async () => {
@@ -335,7 +337,7 @@ class ControllerProcess {
       {
         env: {
           ...process.env,
-          KUBECONFIG: cluster.admin.kubeconfigPath,
+          KUBECONFIG: controllerUser.kubeconfigPath,
           AIRLIFT_NAMESPACE: 'airlift-system',
           AIRLIFT_POD: 'controller-0',
           AIRLIFT_IMAGE: image,
