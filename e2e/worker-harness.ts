@@ -1,8 +1,11 @@
 // What the tests of the worker share: a real worker process, a real endpoint in the test's own process, and a fake desk behind it.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import type { Assignment } from '../src/api/transfer-protocol.ts';
 import { createCertificate, type EndpointCertificate } from '../src/controller/endpoint/create-certificate.ts';
 import { WorkerEndpoint } from '../src/controller/endpoint/worker-endpoint.ts';
@@ -11,6 +14,10 @@ import type { Log } from '../src/ports/log.ts';
 import { createOvaRelay } from '../src/sources/ova/ova-relay.ts';
 import { FakeTransferDesk, fakeReviews } from '../src/testing/fake-transfer-desk.ts';
 import { ROOT } from './support.ts';
+
+const { NODE_FLAGS }: { readonly NODE_FLAGS: readonly string[] } = await import(
+  pathToFileURL(join(ROOT, 'bin', 'node-binary.js')).href
+);
 
 export const TRANSFER = 'b6a7c6a2-0000-4000-8000-000000000001.0';
 export const TOKEN = 'token-of-the-worker';
@@ -23,6 +30,8 @@ export interface WorkerWorldOptions {
   /** Through the endpoint unless told. */
   readonly isDirect?: boolean;
   readonly assignment?: Partial<Assignment>;
+  /** The worker to start; the one in src/ unless told. */
+  readonly script?: string;
 }
 
 /** One transfer with everything around it. */
@@ -85,15 +94,20 @@ export class WorkerWorld implements AsyncDisposable {
     this.#endpoint = undefined;
   }
 
+  get port(): number {
+    return this.#port;
+  }
+
   get endpointUrl(): string {
     return `https://127.0.0.1:${this.#port}`;
   }
 
-  startWorker(env: Readonly<Record<string, string>> = {}): RunningWorker {
+  startWorker(env: Readonly<Record<string, string>> = {}, options: { readonly uid?: number } = {}): RunningWorker {
     const { folder, volumePath } = this.#options;
     const child = spawn(
       process.execPath,
-      ['--disable-warning=ExperimentalWarning', join(ROOT, 'src/main/transfer-worker.ts')],
+      // As bin/airlift.js starts it.
+      [...NODE_FLAGS, this.#options.script ?? join(ROOT, 'src/main/transfer-worker.ts')],
       {
         cwd: folder,
         env: {
@@ -107,6 +121,7 @@ export class WorkerWorld implements AsyncDisposable {
           ...env,
         },
         stdio: ['ignore', 'pipe', 'pipe'],
+        ...options,
       },
     );
     this.#workers.add(child);
@@ -141,6 +156,57 @@ export class RunningWorker {
   get peakBytes(): number {
     const text = readFileSync(`/proc/${this.process.pid}/status`, 'utf8');
     return Number(/^VmHWM:\s+(\d+) kB$/m.exec(text)?.[1] ?? 0) * 1024;
+  }
+}
+
+/** A wire that can be cut: what goes in at its port comes out at another one. */
+export class Wire implements AsyncDisposable {
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  #isCut = false;
+
+  private constructor(target: number) {
+    this.#server = createServer((near) => {
+      if (this.#isCut) {
+        near.destroy();
+        return;
+      }
+      const far = connect(target, '127.0.0.1');
+      for (const socket of [near, far]) {
+        this.#sockets.add(socket);
+        socket.on('error', () => {});
+        socket.on('close', () => {
+          this.#sockets.delete(socket);
+          near.destroy();
+          far.destroy();
+        });
+      }
+      near.pipe(far).pipe(near);
+    });
+  }
+
+  static async to(port: number): Promise<Wire> {
+    const wire = new Wire(port);
+    await once(wire.#server.listen(0, '127.0.0.1'), 'listening');
+    return wire;
+  }
+
+  get url(): string {
+    return `https://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  cut(): void {
+    this.#isCut = true;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  mend(): void {
+    this.#isCut = false;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.cut();
+    await new Promise((resolve) => this.#server.close(resolve));
   }
 }
 

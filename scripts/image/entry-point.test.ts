@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
@@ -7,12 +7,15 @@ import { scratchFolder } from './testing/scratch-folder.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 interface EntryPointModule {
+  readonly ENTRY_POINTS: readonly string[];
   chooseEntryPoint(
     root: string,
     args: readonly string[],
   ): { readonly script: string; readonly args: readonly string[] };
 }
-const { chooseEntryPoint }: EntryPointModule = await import(pathToFileURL(join(ROOT, 'bin', 'entry-point.js')).href);
+const { ENTRY_POINTS, chooseEntryPoint }: EntryPointModule = await import(
+  pathToFileURL(join(ROOT, 'bin', 'entry-point.js')).href
+);
 
 describe('chooseEntryPoint', () => {
   test('a name of its own starts its own file, without that name', () => {
@@ -24,6 +27,11 @@ describe('chooseEntryPoint', () => {
 
   test.each([[[]], [['--help']], [['import', 'controller']]])('%j is for the command line', (args) => {
     expect(chooseEntryPoint('/x', args)).toEqual({ script: '/x/src/main/cli.ts', args });
+  });
+
+  test.each([...ENTRY_POINTS, 'inspect'])('what `airlift %s` starts is there', (name) => {
+    expect(existsSync(join(ROOT, 'src', 'main', `${ENTRY_POINTS.includes(name) ? name : 'cli'}.ts`))).toBe(true);
+    expect(chooseEntryPoint(ROOT, [name]).script).toSatisfy(existsSync);
   });
 
   test('prefers what is built', () => {

@@ -48,7 +48,7 @@ export interface EndpointClientOptions {
 
 const BACKOFF = { firstMs: 500, capMs: 10_000 };
 /** A token may be refused for moments: it is being replaced, or the Pod is younger than what the controller knows. Then it will stay so. */
-const MOST_REFUSALS = 6;
+const MOST_REFUSALS = 5;
 /** Storing takes the controller one write to the cluster's API. */
 const STORE_MS = 15_000;
 /** A report of progress is soon followed by a newer one. */
