@@ -1,9 +1,7 @@
 // An OVA on a web server becomes a machine: the product's own image in a real Pod on a real node, the controller as a process of its own.
-import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { get } from 'node:https';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -16,15 +14,14 @@ import { type ClusterUser, startCluster, type TestCluster } from '../../src/test
 import { HttpFileServer, type HttpRequestRecord } from '../../src/testing/http-file-server.ts';
 import { buildOva } from '../../src/testing/ova-builder.ts';
 import { buildLargeDisk } from '../large-disk.ts';
-import { ROOT } from '../support.ts';
 import { buildTestImage } from './build-test-image.ts';
 import { createControllerAccount } from './controller-account.ts';
+import { ControllerProcess } from './controller-process.ts';
 
 const MIB = 1024 * 1024;
 const USER = 'importer';
 const PASSWORD = 'a-secret-of-the-source';
 
-let controllerUser: ClusterUser;
 describe.skipIf(!canStartNode())('an OVA becomes a machine in a cluster', () => {
   const folder = mkdtempSync(join(tmpdir(), 'airlift-cluster-'));
   let cluster: TestCluster;
@@ -33,6 +30,7 @@ describe.skipIf(!canStartNode())('an OVA becomes a machine in a cluster', () => 
   let content: Buffer;
   let ova: Uint8Array;
   const dataBytes = 100 * MIB;
+  let user: ClusterUser;
   let controller: ControllerProcess | undefined;
 
   beforeAll(async () => {
@@ -55,7 +53,7 @@ describe.skipIf(!canStartNode())('an OVA becomes a machine in a cluster', () => 
       files: { '/web.ova': ova },
       credentials: { user: USER, password: PASSWORD },
     });
-    controllerUser = await createControllerAccount(cluster);
+    user = await createControllerAccount(cluster);
     await cluster.kubectl(['label', 'namespace', 'default', 'pod-security.kubernetes.io/enforce=restricted']);
   });
   afterAll(async () => {
@@ -67,7 +65,7 @@ describe.skipIf(!canStartNode())('an OVA becomes a machine in a cluster', () => 
 
   test('byte for byte, onto a block volume, by a worker that knows no secret of the source', async () => {
     const volume = await cluster.node.createVolume({ name: 'disk', sizeBytes: content.length, volumeMode: 'Block' });
-    controller = await ControllerProcess.start(cluster, image);
+    controller = await ControllerProcess.start({ cluster, user, image });
     await cluster.apply([
       ...sourceObjects('files', server.url('/web.ova')),
       importObject('web', 'files', { storageClass: volume.storageClass, run: false }),
@@ -131,7 +129,7 @@ describe.skipIf(!canStartNode())('an OVA becomes a machine in a cluster', () => 
     await delay(2000);
     await cluster.startApiServer();
     await cluster.node.restartContainerd();
-    controller = await ControllerProcess.start(cluster, image, controller?.port);
+    controller = await ControllerProcess.start({ cluster, user, image, port: controller?.port });
     await cluster.kubectl([
       'patch',
       'vmimport',
@@ -306,61 +304,4 @@ async function statusOf(url: string, bearer: string | undefined): Promise<number
 
 function toMib(bytes: number): number {
   return Math.round(bytes / MIB);
-}
-
-/** The controller on the host, which Pods reach at the host's address. */
-class ControllerProcess {
-  output = '';
-  readonly port: number;
-  readonly url: string;
-  readonly #process: ChildProcess;
-  readonly #ended: Promise<unknown>;
-
-  private constructor(process: ChildProcess, port: number, url: string) {
-    this.#process = process;
-    this.port = port;
-    this.url = url;
-    for (const stream of [process.stdout, process.stderr])
-      stream?.setEncoding('utf8').on('data', (text: string) => {
-        this.output += text;
-      });
-    this.#ended = new Promise((resolve) => process.on('close', resolve));
-  }
-
-  /** @param wanted that of one before: workers go on talking to it */
-  static async start(cluster: TestCluster, image: string, wanted?: number): Promise<ControllerProcess> {
-    const port = wanted ?? (await freePort(cluster.hostAddress));
-    const url = `https://${cluster.hostAddress}:${port}`;
-    const child = spawn(
-      process.execPath,
-      ['--disable-warning=ExperimentalWarning', join(ROOT, 'src/main/controller.ts')],
-      {
-        env: {
-          ...process.env,
-          KUBECONFIG: controllerUser.kubeconfigPath,
-          AIRLIFT_NAMESPACE: 'airlift-system',
-          AIRLIFT_POD: 'controller-0',
-          AIRLIFT_IMAGE: image,
-          AIRLIFT_ENDPOINT_HOST: cluster.hostAddress,
-          AIRLIFT_ENDPOINT_PORT: String(port),
-          AIRLIFT_ENDPOINT_URL: url,
-        },
-        stdio: ['ignore', 'pipe', 'pipe'],
-      },
-    );
-    return new ControllerProcess(child, port, url);
-  }
-
-  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
-    this.#process.kill(signal);
-    await this.#ended;
-  }
-}
-
-async function freePort(host: string): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, host, resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
 }
