@@ -50,7 +50,7 @@ async function main(): Promise<WorkerEnd> {
 
 function createParts(environment: WorkerEnvironment, { send }: EndpointHttp): WorkerParts {
   const { run, tokenFile, endpointUrl, caFile, volumePath } = environment;
-  const link = new EndpointLink((isAway) => log.warn(isAway ? 'endpoint away' : 'endpoint back'));
+  const link = new EndpointLink(clock, (isAway) => log.warn(isAway ? 'endpoint away' : 'endpoint back'));
   const token = new TokenFile(tokenFile, (path) => readFile(path, 'utf8'), clock);
   const client = new EndpointClient({ run, send, token, link, clock, random: Math.random, onCutOff });
   return {

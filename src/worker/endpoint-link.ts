@@ -1,4 +1,5 @@
 import type { CallOptions } from '../lib/call-options.ts';
+import type { Clock } from '../ports/clock.ts';
 
 /**
  * Whether the endpoint answers, as the last calls to it showed: of each kind the last one, since a controller that takes reports while it cannot store checkpoints is as good as away. Everything
@@ -7,17 +8,27 @@ import type { CallOptions } from '../lib/call-options.ts';
 export class EndpointLink {
   readonly #failing = new Set<string>();
   #waiting = new Set<() => void>();
+  readonly #clock: Pick<Clock, 'monotonicMs'>;
   readonly #onChange: (isAway: boolean) => void;
+  #answeredMs: number;
 
-  constructor(onChange: (isAway: boolean) => void = () => {}) {
+  constructor(clock: Pick<Clock, 'monotonicMs'>, onChange: (isAway: boolean) => void = () => {}) {
+    this.#clock = clock;
     this.#onChange = onChange;
+    this.#answeredMs = clock.monotonicMs();
   }
 
   get isAway(): boolean {
     return this.#failing.size > 0;
   }
 
+  /** Time since it answered anything at all, and so confirmed that this run is the current one. */
+  get silentMs(): number {
+    return this.#clock.monotonicMs() - this.#answeredMs;
+  }
+
   answered(kind: string): void {
+    this.#answeredMs = this.#clock.monotonicMs();
     if (!this.#failing.delete(kind) || this.isAway) return;
     this.#onChange(false);
     for (const wake of this.#waiting) wake();

@@ -6,10 +6,13 @@ const LEAST_BYTES = 64 * 1024 * 1024;
 const SHARE = 0.01;
 /** What is under way when the gate shuts still comes through: encoded bytes in the window unpack to more. So it shuts at this part of the limit. */
 const SHUTS_AT = 0.5;
+/** Shorter than any cluster takes to give up a node, and with it this Pod, for lost (node-monitor-grace-period: 50 s), so that a successor never meets a writer (ruling 16). */
+const MOST_SILENT_MS = 20_000;
 
 /**
  * The gate that bytes from the source pass. While the endpoint is away, the copy goes at most 1 % of the disk or 64 MiB, whichever is more, past the last checkpoint that was stored, and
- * then waits, for as long as it takes (ruling 18). While the endpoint answers, checkpoints follow the copy every ten seconds and the gate is open.
+ * no longer than 20 s after the endpoint's last word; then it waits, for as long as it takes (ruling 18). While the endpoint answers, checkpoints follow the copy every ten seconds and the
+ * gate is open.
  */
 export class RunAhead implements RateLimiter {
   readonly limitBytes: number;
@@ -49,9 +52,14 @@ export class RunAhead implements RateLimiter {
   }
 
   async take(bytes: number, options: CallOptions = {}): Promise<void> {
-    while (this.#link.isAway && this.unsavedBytes >= this.limitBytes * SHUTS_AT) await this.#link.whenBack(options);
+    while (this.#isShut) await this.#link.whenBack(options);
     options.signal?.throwIfAborted();
     this.#fetchedBytes += bytes;
     await this.#inner?.take(bytes, options);
+  }
+
+  get #isShut(): boolean {
+    const { isAway, silentMs } = this.#link;
+    return isAway && (silentMs >= MOST_SILENT_MS || this.unsavedBytes >= this.limitBytes * SHUTS_AT);
   }
 }
