@@ -2,8 +2,13 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 
 export const ROOT = join(import.meta.dirname, '..');
+/** As bin/airlift.js starts Node: plain JavaScript for any Node, so without types. */
+export const { NODE_FLAGS }: { readonly NODE_FLAGS: readonly string[] } = await import(
+  pathToFileURL(join(ROOT, 'bin', 'node-binary.js')).href
+);
 
 export interface CliResult {
   readonly status: number | null;

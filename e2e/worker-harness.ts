@@ -5,7 +5,6 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { pathToFileURL } from 'node:url';
 import type { Assignment } from '../src/api/transfer-protocol.ts';
 import { createCertificate, type EndpointCertificate } from '../src/controller/endpoint/create-certificate.ts';
 import { WorkerEndpoint } from '../src/controller/endpoint/worker-endpoint.ts';
@@ -13,11 +12,7 @@ import { systemClock } from '../src/main/system-clock.ts';
 import type { Log } from '../src/ports/log.ts';
 import { createOvaRelay } from '../src/sources/ova/ova-relay.ts';
 import { FakeTransferDesk, fakeReviews } from '../src/testing/fake-transfer-desk.ts';
-import { ROOT } from './support.ts';
-
-const { NODE_FLAGS }: { readonly NODE_FLAGS: readonly string[] } = await import(
-  pathToFileURL(join(ROOT, 'bin', 'node-binary.js')).href
-);
+import { NODE_FLAGS, ROOT } from './support.ts';
 
 export const TRANSFER = 'b6a7c6a2-0000-4000-8000-000000000001.0';
 export const TOKEN = 'token-of-the-worker';

@@ -1,9 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { NODE_FLAGS } from '../../bin/node-binary.js';
 import type { ClusterUser, TestCluster } from '../../src/testing/cluster/start-cluster.ts';
-import { ROOT } from '../support.ts';
+import { NODE_FLAGS, ROOT } from '../support.ts';
 
 export interface ControllerOptions {
   readonly cluster: TestCluster;
