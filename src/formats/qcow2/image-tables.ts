@@ -5,12 +5,13 @@ import { CLUSTER_BYTES, CLUSTERS_PER_TABLE, type ClusterMap, type Place, SECTORS
 import { QCOW2_MAGIC, viewOf } from './layout.ts';
 
 const HEADER_BYTES = 112;
-const COPIED = 0x8000_0000;
+/** Flag of an entry, in its upper half: the refcount of what it points to is one. */
+export const COPIED = 0x8000_0000;
 const COMPRESSED = 0x4000_0000;
 /** Refcounts of 16 bits. */
 const REFCOUNT_ORDER = 4;
-const REFCOUNTS_PER_BLOCK = CLUSTER_BYTES / 2;
-const ENTRIES_PER_CLUSTER = CLUSTER_BYTES / 8;
+export const REFCOUNTS_PER_BLOCK = CLUSTER_BYTES / 2;
+export const ENTRIES_PER_CLUSTER = CLUSTER_BYTES / 8;
 /** Tables put together into one write. */
 const WRITE_CLUSTERS = 16;
 
@@ -141,7 +142,8 @@ function writeL2Entry(table: Buffer, at: number, { position, packedSectors }: Pl
   else writeOffset(table, at, offset, COMPRESSED + (packedSectors - 1) * 2 ** 22);
 }
 
-function writeOffset(bytes: Buffer, at: number, offset: number, highBits: number): void {
+/** An entry of a table: a place in the file, below flags in its upper bits. */
+export function writeOffset(bytes: Buffer, at: number, offset: number, highBits: number): void {
   bytes.writeUInt32BE(Math.floor(offset / 2 ** 32) + highBits, at);
   bytes.writeUInt32BE(offset % 2 ** 32, at + 4);
 }
@@ -153,7 +155,12 @@ function encodeRefcounts(refcounts: Uint16Array, block: number): Buffer {
   return bytes;
 }
 
-function encodeHeader(facts: { virtualSizeBytes: number; plan: TablePlan; hasPacked: boolean }): Buffer {
+/** The file's first sector. */
+export function encodeHeader(facts: {
+  virtualSizeBytes: number;
+  plan: Pick<TablePlan, 'l1Start' | 'l1Entries' | 'refcountTableStart' | 'refcountTableClusters'>;
+  hasPacked: boolean;
+}): Buffer {
   const { virtualSizeBytes, plan, hasPacked } = facts;
   // Behind the header an extension of type 0 and length 0 ends the list of extensions; the rest of the sector is zero too.
   const bytes = Buffer.alloc(512);
