@@ -602,6 +602,38 @@ const catalogue = {
     remedy: 'Set `spec.target` to `volume: {}`, or install what the named kind belongs to.',
     retry: { afterMs: 60_000 },
   },
+  // --- the target `image`
+  ImageNotInOrder: {
+    summary:
+      'The disk cannot be served as an image: its pieces lie in another order than on the disk, and the source can only be read from its start.',
+    remedy:
+      'Put the file on a web server that answers ranges (`curl -I` shows `accept-ranges: bytes`), or set `spec.target` to `volume: {}`.',
+    retry: 'never',
+  },
+  ImageImportFailed: {
+    summary: 'Harvester could not import the image; its own words are in the message.',
+    remedy:
+      'Look at `kubectl describe virtualmachineimage <name>` and at the free space of its storage class; the image is made anew by itself.',
+    retry: 'backoff',
+  },
+  ImageNotDownloaded: {
+    summary: 'The image is served, but nobody downloads it.',
+    remedy:
+      'Check that Pods in longhorn-system and cdi may reach the controller and the Pods of this namespace over HTTP (NetworkPolicies, proxy settings), and look at `kubectl describe virtualmachineimage <name>`.',
+    retry: 'backoff',
+  },
+  ImageExists: {
+    summary: 'There is an image of that name that this import did not make.',
+    remedy: 'Remove the named VirtualMachineImage, or create the import under another name.',
+    retry: 'never',
+  },
+  ImageMissing: {
+    summary: 'An image that the old controller made for this import is gone or unusable.',
+    remedy: 'Set `spec.retry` to a new value to import the disks anew.',
+    retry: 'never',
+  },
+
+  // --- the controller in charge
   OldControllerRuns: {
     summary: 'The importer that Airlift replaces is running.',
     remedy: 'Disable its add-on, or scale the named Deployment to 0; Airlift begins by itself then.',
