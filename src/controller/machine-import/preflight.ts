@@ -59,9 +59,10 @@ export async function runPreflight(
   findings.push(...planned.findings.filter((each) => !isSkipped(each, machineImport)));
   const { disks, findings: volumeFindings } = await planVolumes(parts, machineImport, planned, options);
   findings.push(
+    // First: where the machine is in the way, its volumes are too.
+    ...(await checkMachine(parts, machineImport, planned.targetName, options)),
     ...volumeFindings,
     ...(await checkQuota(parts.cluster, machineImport, disks, options)),
-    ...(await checkMachine(parts, machineImport, planned.targetName, options)),
   );
   const sorted = sortFindings(findings);
   if (sorted.some(isBlocker)) return { findings: sorted, plan: undefined };

@@ -132,7 +132,7 @@ function conditionsOf(
       airliftConditions.preflightPassed,
       first === undefined,
       first?.code ?? 'NothingInTheWay',
-      blockers.length === 0 ? undefined : blockers.map(({ message }) => message).join(' '),
+      blockers.length === 0 ? undefined : blockers.map(({ message }) => message).join('; '),
     );
   }
   const isCopied = seen.disks.length > 0 && seen.disks.every(({ isDone }) => isDone);
