@@ -134,7 +134,7 @@ async function finish({ importUid, disk, epoch }: WorkerRun, { controller }: Wor
 const areFinished = (phases: readonly string[]) => phases.every((each) => each === 'Finished');
 
 describe('the controller of imports', () => {
-  test('brings many imports to their end at once, within the limits of transfers', async () => {
+  test('W7: brings many imports to their end at once, within the limits of transfers', async () => {
     let most = 0;
     const running = new Set<string>();
     await using world = new World(async (run, own) => {

@@ -172,7 +172,7 @@ describe('one writer (ruling 16)', () => {
 });
 
 describe('a transfer that fails', () => {
-  test('goes on from its checkpoint, after pauses that grow only while it gets no further', async () => {
+  test('W8: goes on from its checkpoint, after pauses that grow only while it gets no further', async () => {
     const started: number[] = [];
     const journey = await ImportJourney.begin({
       work: async (run, own): Promise<WorkerEnd> => {
@@ -203,7 +203,7 @@ describe('a transfer that fails', () => {
     expect(Buffer.from(checkpoint?.binaryData?.checkpoint ?? '', 'base64').toString()).toBe('checkpoint 4');
   });
 
-  test('for good says why in status, condition, disk and event, and waits for a person', async () => {
+  test('W10: for good says why in status, condition, disk and event, and waits for a person', async () => {
     const journey = await ImportJourney.begin({
       work: async (run, own) => {
         const problem = { epoch: run.epoch, code: 'DiskImageCorrupt', message: 'grain 7 is damaged' } as const;

@@ -68,7 +68,7 @@ describe('doubt about booting', () => {
     disks: [disk('a', { controllerId: 'scsi0', unit: 0 }), disk('b', { controllerId: 'scsi0', unit: 1 })],
   });
 
-  test('is told once, for the boot disk, when nothing shows the driver', () => {
+  test('W30: is told once, for the boot disk, when nothing shows the driver', () => {
     expect(mapDisks(windowsOnScsi, someOptions()).findings).toEqual([
       {
         severity: 'warning',

@@ -368,6 +368,29 @@ describe('disks', () => {
   });
 });
 
+describe('W6: a descriptor that leaves out what upstream takes for granted', () => {
+  const adapter = { InstanceID: 4, ResourceType: 10, ResourceSubType: 'E1000' };
+
+  it('describes a card without a network as one that is connected to none', () => {
+    expect(machineOf(envelope(system(item(adapter)))).nics).toMatchObject([{ model: 'E1000' }]);
+    expect(machineOf(envelope(system(item(adapter)))).nics[0]).not.toHaveProperty('network');
+  });
+
+  it.each([
+    ['processors', 3],
+    ['memory', 4],
+  ])('passes over an item that gives no amount of %s', (_what, ResourceType) => {
+    const machine = machineOf(envelope(system(item({ InstanceID: 3, ResourceType }))));
+    expect(machine.cpu.sockets).toBeGreaterThan(0);
+    expect(machine.memoryBytes).toBeGreaterThan(0);
+  });
+
+  it('is refused with a word when a disk names neither a file nor a size', () => {
+    const xml = envelope(system(item({ InstanceID: 7, ResourceType: 17 })));
+    expect(() => parse(xml)).toThrow(problem('OvfMalformed', 'neither'));
+  });
+});
+
 describe('sections', () => {
   const foreign = (required: string) =>
     envelope(`<q:StrangeSection xmlns:q="urn:q" ${required}><Info/></q:StrangeSection>${system()}`);

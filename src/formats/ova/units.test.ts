@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseByteUnit } from './units.ts';
 
-describe('parseByteUnit', () => {
+describe('parseByteUnit (W28)', () => {
   it.each<[string, bigint]>([
     ['', 1n],
     ['byte', 1n],

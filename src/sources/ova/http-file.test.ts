@@ -346,7 +346,7 @@ describe('redirects', () => {
 });
 
 describe('TLS', () => {
-  it('is verified unless told otherwise', async () => {
+  it('W22: is verified unless told otherwise', async () => {
     const tls = makeSelfSignedCertificate();
     const server = await startServer({ tls });
     await problemOf(openFile(server.url('/app.ova')), 'SourceCertificateUntrusted');

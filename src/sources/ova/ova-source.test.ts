@@ -197,7 +197,7 @@ describe('preflight', () => {
     expect(findings[2]?.message).toContain('"gone.vmdk" is not in');
   });
 
-  it('says that there is no manifest, or that it cannot be understood', async () => {
+  it('W28: says that there is no manifest, or that it cannot be understood', async () => {
     const spec = specOf();
     const { manifest: _, ...without } = spec;
     expect(codesOf(await findingsOf(await openLocalOva(buildOva(without))))).toEqual(['warning ManifestMissing']);
