@@ -120,6 +120,7 @@ class World implements AsyncDisposable {
       events: { record: () => {} },
       worker: { image: 'airlift:test', endpointUrl: 'https://endpoint.example', resources: {}, userId: 107 },
       limits: { total: 10, perHost: 8, perNode: 100 },
+      airliftVersion: '1.2.3',
       endpointCa: () => 'CA',
     });
     const stop = new AbortController();

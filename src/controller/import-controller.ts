@@ -25,6 +25,7 @@ export interface ImportControllerOptions {
   readonly adapters: readonly SourceAdapter[];
   readonly events: EventSink;
   readonly worker: WorkerSettings;
+  readonly airliftVersion: string;
   readonly limits: TransferLimits;
   /** Of the endpoint that workers talk to, as it is now. */
   readonly endpointCa: () => string;
@@ -51,7 +52,8 @@ export class ImportController {
 
   constructor(options: ImportControllerOptions) {
     this.#options = options;
-    const { cluster, clock, random, log, adapters, events, worker, limits, endpointCa, hooks } = options;
+    const { cluster, clock, random, log, adapters, events, worker, airliftVersion, limits, endpointCa, hooks } =
+      options;
     this.objects = new WatchedObjects({
       cluster,
       onImport: (ref) => this.#queue.add(keyOf(ref)),
@@ -76,6 +78,7 @@ export class ImportController {
       live: new Map(),
       preflights: new Map(),
       worker,
+      airliftVersion,
     };
     this.desk = new ImportDesk({
       parts: this.parts,

@@ -18,6 +18,7 @@ export interface ControllerParts {
   readonly random: () => number;
   readonly log: Log;
   readonly adapters: readonly SourceAdapter[];
+  readonly airliftVersion: string;
 }
 
 /** How often the endpoint's certificate is looked at. */
@@ -73,6 +74,7 @@ async function lead(parts: ControllerParts, settings: ControllerSettings, { sign
     adapters,
     events,
     worker: settings.worker,
+    airliftVersion: parts.airliftVersion,
     limits: settings.limits,
     endpointCa: () => certificate.caPem,
   });

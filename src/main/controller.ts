@@ -21,7 +21,7 @@ try {
   for (const remark of access.remarks) log.warn('cluster access', { remark: remark.message });
   await using cluster = openKubeCluster(access, { clock, random: Math.random, manager: 'airlift' });
   const adapters = [ovaAdapter({ clock })];
-  await runController({ cluster, clock, random: Math.random, log, adapters }, settings, { signal });
+  await runController({ cluster, clock, random: Math.random, log, adapters, airliftVersion }, settings, { signal });
   process.exitCode = 0;
 } catch (error) {
   process.exitCode = signal.aborted ? 0 : 1;

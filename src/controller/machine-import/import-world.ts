@@ -69,4 +69,5 @@ export interface ImportParts {
   /** By the import's uid. */
   readonly preflights: Map<string, PreflightMemory>;
   readonly worker: WorkerSettings;
+  readonly airliftVersion: string;
 }

@@ -12,6 +12,7 @@ import type { CallOptions } from '../../lib/call-options.ts';
 import type { ImportParts, PreflightMemory } from './import-world.ts';
 import { labelsOf, namesOf } from './names.ts';
 import { claimObject } from './objects/claim.ts';
+import { reportObject } from './objects/report.ts';
 import { transferJob } from './objects/transfer-job.ts';
 import { type Observation, ownerOf } from './observe.ts';
 import { diskOf, mayWrite } from './observe-transfer.ts';
@@ -117,7 +118,9 @@ class ImportWork {
     for (const { index } of this.#observation.plan?.disks ?? [])
       await transfers.reset({ namespace: this.#namespace, owner: ownerOf(this.#import), disk: index }, this.#options);
     preflights.delete(this.#uid);
-    await cluster.delete(configMapKind, { namespace: this.#namespace, name: namesOf(this.#uid).plan }, this.#options);
+    const { plan, report } = namesOf(this.#uid);
+    for (const name of [report, plan])
+      await cluster.delete(configMapKind, { namespace: this.#namespace, name }, this.#options);
   }
 
   async lookAhead(fieldFindings: readonly Finding[]): Promise<void> {
@@ -177,6 +180,13 @@ class ImportWork {
 
   async finish(): Promise<void> {
     await this.stopTransfers();
+    const { plan, results } = this.#observation;
+    // An import of the old controller has neither.
+    if (plan === undefined) return;
+    const { cluster, clock, airliftVersion } = this.#parts;
+    const owner = ownerOf(this.#import);
+    const facts = { machineImport: this.#import, owner, plan, results, finishedAt: clock.now(), airliftVersion };
+    await unlessThere(cluster.create(configMapKind, reportObject(facts), this.#options));
   }
 
   async #hasWriter(disk?: number): Promise<boolean> {

@@ -220,6 +220,7 @@ export class ImportJourney {
       live: new Map(),
       preflights: new Map(),
       worker: { image: 'airlift:test', endpointUrl: 'https://endpoint.example', resources: {}, userId: 107 },
+      airliftVersion: '1.2.3',
     };
   }
 }
