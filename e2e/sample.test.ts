@@ -1,34 +1,13 @@
 // What `npm start` does for a newcomer, down to a machine that boots: the sample is built, imported to qcow2 and started in QEMU.
-import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { BOOT_LINE } from '../src/app/sample/boot-sector.ts';
 import { SAMPLE_NAME } from '../src/app/sample/sample-appliance.ts';
 import { requireTool } from '../src/testing/require-tool.ts';
+import { bootUntil } from './boot-disk.ts';
 import { qemuImg, ROOT, runCli, temporaryFolder } from './support.ts';
-
-const BOOT_TIMEOUT_MS = 60_000;
-
-/** What the machine says on its serial port until it has said `line`. It halts then and would stand still for ever, so it is ended. */
-async function bootUntil(line: string, disk: string): Promise<string> {
-  const args = ['-display', 'none', '-serial', 'stdio', '-monitor', 'none', '-net', 'none', '-no-reboot', '-snapshot'];
-  const child = spawn('qemu-system-x86_64', [...args, '-m', '64', '-drive', `file=${disk},format=qcow2`], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: BOOT_TIMEOUT_MS,
-    killSignal: 'SIGKILL',
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('latin1').on('data', (text: string) => {
-      output += text;
-      if (output.includes(line)) child.kill('SIGKILL');
-    });
-  }
-  await once(child, 'close');
-  return output;
-}
 
 /** `npm start` runs this file in the folder it was called from. */
 function start(cwd: string): string {
@@ -44,7 +23,7 @@ describe.skipIf(!requireTool('qemu-img') || !requireTool('qemu-system-x86_64'))(
     expect(readdirSync(data).toSorted()).toEqual([SAMPLE_NAME, `${SAMPLE_NAME}.ova`]);
     const disk = join(data, SAMPLE_NAME, 'disk-0.qcow2');
     expect(qemuImg('check', disk)).toContain('No errors were found');
-    expect(await bootUntil(BOOT_LINE, disk)).toContain(BOOT_LINE);
+    expect(await bootUntil(BOOT_LINE, disk, 'qcow2')).toContain(BOOT_LINE);
   });
 
   test('boots from a compressed qcow2 too, and verify finds the result as it was written', async () => {
@@ -58,6 +37,6 @@ describe.skipIf(!requireTool('qemu-img') || !requireTool('qemu-system-x86_64'))(
     const report = JSON.parse(readFileSync(join(machine, 'report.json'), 'utf8'));
     expect(report.disks).toMatchObject([{ file: 'disk-0.qcow2', virtualSizeBytes: 2 ** 30, resumes: 0 }]);
     expect(await runCli(['verify', join(machine, 'report.json')])).toMatchObject({ status: 0 });
-    expect(await bootUntil(BOOT_LINE, join(machine, 'disk-0.qcow2'))).toContain(BOOT_LINE);
+    expect(await bootUntil(BOOT_LINE, join(machine, 'disk-0.qcow2'), 'qcow2')).toContain(BOOT_LINE);
   });
 });
