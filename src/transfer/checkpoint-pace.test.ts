@@ -29,6 +29,23 @@ describe('CheckpointPace', () => {
     expect(saves).toHaveLength(2);
   });
 
+  test('saves in time also while bytes trickle in and there is no work yet', async () => {
+    const { clock, saves, pace } = begin();
+    clock.ms += 999;
+    pace.count(1);
+    expect(saves).toHaveLength(0);
+    clock.ms += 1;
+    pace.count(1);
+    pace.count(1);
+    expect(saves).toHaveLength(1);
+    saves[0]?.reject(new Error('EIO'));
+    await settle();
+    clock.ms += 5000;
+    pace.count(1);
+    expect(saves).toHaveLength(1);
+    await expect(pace.keepUp()).rejects.toThrow('EIO');
+  });
+
   test('the copy goes on while one is saved, one at a time, up to the limit', async () => {
     const { saves, pace } = begin();
     pace.count(100);

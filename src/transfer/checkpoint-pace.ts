@@ -27,9 +27,13 @@ export class CheckpointPace {
     this.#startedMs = options.clock.monotonicMs();
   }
 
-  /** So many bytes came from the source. */
+  /**
+   * So many bytes came from the source. On a slow link they come for long before there is work, many parts side by side; what became done before that is saved when its time has come all
+   * the same.
+   */
   count(bytes: number): void {
     this.#bytes += bytes;
+    if (this.#isTime && this.#failure === undefined) this.#saveWhenDue();
   }
 
   /** Returns at once as long as checkpoints keep up. @throws what saving met */
@@ -46,13 +50,17 @@ export class CheckpointPace {
     await this.#saving;
   }
 
+  get #isTime(): boolean {
+    const { clock, everyMs } = this.#options;
+    return clock.monotonicMs() - this.#startedMs >= everyMs;
+  }
+
   #saveWhenDue(): void {
-    const { clock, everyMs, everyBytes, save } = this.#options;
-    const now = clock.monotonicMs();
-    const isDue = this.#bytes >= this.#dueBytes || now - this.#startedMs >= everyMs;
+    const { clock, everyBytes, save } = this.#options;
+    const isDue = this.#bytes >= this.#dueBytes || this.#isTime;
     if (!isDue || this.#saving !== undefined) return;
     this.#startedBytes = this.#bytes;
-    this.#startedMs = now;
+    this.#startedMs = clock.monotonicMs();
     this.#dueBytes = this.#bytes + everyBytes;
     this.#saving = save()
       .catch((error: unknown) => {
