@@ -50,33 +50,75 @@ const relayedSource = z.object({
   stallMs: z.number().min(1).optional(),
 });
 
-/** What a worker is to do. Holds no secret: whoever may exec into the worker can read it. */
-export const assignmentSchema = z.object({
+const digest = z.object({
+  root: z.string().max(128),
+  sectionBytes: bytes,
+  sections: z.array(z.string().max(128)).max(1024).readonly(),
+});
+
+const volume = z.object({
+  /** Of the volume's claim. A checkpoint is believed only for the same one. */
+  uid: z.string().min(1).max(256),
+  /** For messages. */
+  name: z.string().max(512),
+});
+
+const disk = z.object({
+  /** On the source. */
+  id: z.string().max(4096),
+  /** Among the machine's disks. */
+  index: count,
+});
+
+const fromSource = z.object({
   /** Exactly one of them. `relay`: through the endpoint, which adds what the source wants to see (ruling 17). */
   source: z.union([z.object({ ova: ovaSource }), z.object({ relay: relayedSource })]),
   /** The source's machine; absent where it has only one. */
   machine: z.string().max(4096).optional(),
-  disk: z.object({
-    /** On the source. */
-    id: z.string().max(4096),
-    /** Among the machine's disks. */
-    index: count,
-  }),
-  volume: z.object({
-    /** Of the volume's claim. A checkpoint is believed only for the same one. */
-    uid: z.string().min(1).max(256),
-    /** For messages. */
-    name: z.string().max(512),
-  }),
+  disk,
   verify: z.enum(['readback', 'none']),
   maxRateBytesPerSecond: z.number().positive().optional(),
   /** Most connections to the source. */
   connections: z.int().min(1).max(64).optional(),
 });
+
+/** What everybody has to know who reads a disk from its source. */
+export type SourceAssignment = z.infer<typeof fromSource>;
+
+/** To copy a disk onto a volume. */
+const volumeAssignment = fromSource.extend({ volume });
+export type VolumeAssignment = z.infer<typeof volumeAssignment>;
+
+/** To serve a disk as a file, until it was downloaded. */
+const imageAssignment = fromSource.extend({
+  image: z.object({
+    /** What a downloader's path begins with. */
+    token: z.string().min(16).max(256),
+    port: z.int().min(0).max(65_535),
+    /** For messages. */
+    name: z.string().max(512),
+  }),
+});
+export type ImageAssignment = z.infer<typeof imageAssignment>;
+
+/** To read a volume that somebody else made, and compare. */
+const proofAssignment = z.object({
+  disk,
+  volume,
+  proof: z.object({ virtualSizeBytes: bytes, digest }),
+});
+export type ProofAssignment = z.infer<typeof proofAssignment>;
+
+/** What a worker is to do. Holds no secret of the source: whoever may exec into the worker can read it. */
+export const assignmentSchema = z.union([volumeAssignment, imageAssignment, proofAssignment]);
 export type Assignment = z.infer<typeof assignmentSchema>;
 
+/** Whether what is served has arrived. */
+export const takenSchema = z.object({ isTaken: z.boolean() });
+
 export const progressSchema = z.object({
-  phase: z.enum(['open', 'copy', 'finish', 'verify', 'done']),
+  /** `serve`: whoever downloads decides how fast it goes. */
+  phase: z.enum(['open', 'copy', 'serve', 'finish', 'verify', 'done']),
   /** Of the disk, in this phase. */
   doneBytes: bytes,
   totalBytes: bytes.optional(),
@@ -94,13 +136,7 @@ const resultSchema = z.object({
   virtualSizeBytes: bytes,
   dataBytes: bytes,
   /** Absent when nothing was verified. */
-  digest: z
-    .object({
-      root: z.string().max(128),
-      sectionBytes: bytes,
-      sections: z.array(z.string().max(128)).max(1024).readonly(),
-    })
-    .optional(),
+  digest: digest.optional(),
   storedDigests: z
     .array(
       z.object({
@@ -126,8 +162,15 @@ const problemSchema = z.object({
   detail: z.string().max(4096),
 });
 
-/** How a run ended. `Interrupted` among the problems means that the worker was told to stop and saved what it had: the next run continues. */
-export const outcomeSchema = z.union([z.object({ result: resultSchema }), z.object({ problem: problemSchema })]);
+/**
+ * How a run ended. `served`: the disk was downloaded, and is still to be proven where it arrived. `Interrupted` among the problems means that the worker was told to stop and saved what
+ * it had: the next run continues.
+ */
+export const outcomeSchema = z.union([
+  z.object({ result: resultSchema }),
+  z.object({ served: resultSchema }),
+  z.object({ problem: problemSchema }),
+]);
 export type TransferOutcome = z.infer<typeof outcomeSchema>;
 export type TransferredDisk = z.infer<typeof resultSchema>;
 export type TransferFailure = z.infer<typeof problemSchema>;

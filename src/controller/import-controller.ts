@@ -7,7 +7,7 @@ import type { Cluster } from '../ports/cluster.ts';
 import type { Log } from '../ports/log.ts';
 import type { SourceAdapter } from '../ports/source-adapter.ts';
 import { ImportDesk } from './import-desk.ts';
-import type { EventSink, ImportParts } from './machine-import/import-world.ts';
+import type { EventSink, ImageSettings, ImportParts } from './machine-import/import-world.ts';
 import { namesOf } from './machine-import/names.ts';
 import type { WorkerSettings } from './machine-import/objects/transfer-job.ts';
 import { diskOf, mayWrite } from './machine-import/observe-transfer.ts';
@@ -26,6 +26,8 @@ export interface ImportControllerOptions {
   readonly events: EventSink;
   readonly worker: WorkerSettings;
   readonly airliftVersion: string;
+  /** Absent where no images are served. */
+  readonly images?: ImageSettings | undefined;
   readonly limits: TransferLimits;
   /** Of the endpoint that workers talk to, as it is now. */
   readonly endpointCa: () => string;
@@ -52,7 +54,7 @@ export class ImportController {
 
   constructor(options: ImportControllerOptions) {
     this.#options = options;
-    const { cluster, clock, random, log, adapters, events, worker, airliftVersion, limits, endpointCa, hooks } =
+    const { cluster, clock, random, log, adapters, events, worker, airliftVersion, images, limits, endpointCa, hooks } =
       options;
     this.objects = new WatchedObjects({
       cluster,
@@ -79,6 +81,7 @@ export class ImportController {
       preflights: new Map(),
       worker,
       airliftVersion,
+      images,
     };
     this.desk = new ImportDesk({
       parts: this.parts,

@@ -1,5 +1,12 @@
 import { type Pod, persistentVolumeClaimKind, podKind } from '../api/core-kinds.ts';
-import type { Assignment, TransferOutcome, TransferProgress, TransferRun } from '../api/transfer-protocol.ts';
+import type {
+  Assignment,
+  ProofAssignment,
+  SourceAssignment,
+  TransferOutcome,
+  TransferProgress,
+  TransferRun,
+} from '../api/transfer-protocol.ts';
 import {
   readVirtualMachineImport,
   type VirtualMachineImport,
@@ -14,10 +21,13 @@ import type { CurrentRun, StoredCheckpoint, TransferDesk, WorkerIdentity } from 
 import type { ImportSummary } from './machine-import/import-summary.ts';
 import type { ImportParts } from './machine-import/import-world.ts';
 import { namesOf, parseTransferId } from './machine-import/names.ts';
+import { IMAGE_PORT } from './machine-import/objects/transfer-job.ts';
 import { observePlan, ownerOf } from './machine-import/observe.ts';
+import { observeImage } from './machine-import/observe-image.ts';
 import { diskOf, epochOf } from './machine-import/observe-transfer.ts';
-import type { PlanRecord } from './machine-import/plan-record.ts';
+import type { DiskPlan, PlanRecord } from './machine-import/plan-record.ts';
 import { resolveSource } from './machine-import/preflight.ts';
+import type { TransferState } from './machine-import/transfer-record.ts';
 import type { TransferPlace } from './machine-import/transfer-store.ts';
 
 export interface ImportDeskOptions {
@@ -65,26 +75,25 @@ export class ImportDesk implements TransferDesk {
 
   async readAssignment({ id }: TransferRun, options: CallOptions = {}): Promise<Assignment> {
     const { machineImport, plan, index } = await this.#work(id, options);
-    const { parts, connections } = this.#options;
-    const source = await resolveSource(parts, machineImport, options);
     const disk = plan.disks.find((each) => each.index === index);
     if (disk === undefined) throw new ProblemError('TransferUnknown', `disk ${index} is not in the plan`);
+    const { state } = await this.#options.parts.transfers.read(this.#need(id), options);
+    if (state.stage === 'prove') return await this.#proofOf(machineImport, disk, state, options);
+    const read = await this.#readingOf(machineImport, disk, options);
+    if (state.stage === undefined) return { ...read, volume: await this.#volumeOf(machineImport, disk, options) };
+    if (disk.image === undefined || state.imageToken === undefined)
+      throw new ProblemError('TransferUnknown', `disk ${index} has no image`);
     const { namespace = '' } = machineImport.metadata;
-    const claim = await parts.cluster.get(persistentVolumeClaimKind, { namespace, name: disk.claimName }, options);
-    if (claim?.metadata.uid === undefined)
-      throw new ProblemError('VolumeLost', `claim "${disk.claimName}" in namespace "${namespace}" is gone`);
-    const { spec } = machineImport;
-    const machine = source.machineRef({ name: spec.virtualMachineName, folder: spec.folder });
-    const maxRate = spec.transfer.maxRate === undefined ? undefined : parseRate(spec.transfer.maxRate);
-    return {
-      source: await sourceOf(source, options),
-      ...(machine === undefined ? {} : { machine }),
-      disk: { id: disk.id, index },
-      volume: { uid: claim.metadata.uid, name: `${namespace}/${disk.claimName}` },
-      verify: spec.transfer.verify,
-      ...(maxRate === undefined ? {} : { maxRateBytesPerSecond: maxRate }),
-      ...(connections === undefined ? {} : { connections }),
-    };
+    const name = `${namespace}/${disk.image.name}`;
+    return { ...read, image: { token: state.imageToken, port: IMAGE_PORT, name } };
+  }
+
+  async isTaken({ id }: TransferRun, options: CallOptions = {}): Promise<boolean> {
+    const { machineImport, plan, index } = await this.#work(id, options);
+    const disk = plan.disks.find((each) => each.index === index);
+    if (disk?.image === undefined) return false;
+    const image = await observeImage(this.#options.parts, machineImport, { ...disk, image: disk.image }, options);
+    return image.state === 'imported';
   }
 
   async openRelay({ id }: TransferRun, options: CallOptions = {}): Promise<SourceRelay> {
@@ -130,11 +139,55 @@ export class ImportDesk implements TransferDesk {
     const { parts, onNews } = this.#options;
     const place = this.#need(id);
     if ('result' in outcome) await parts.transfers.saveResult(place, epoch, outcome.result, options);
+    else if ('served' in outcome) await parts.transfers.saveServed(place, epoch, outcome.served, options);
     else {
       const { code, detail } = outcome.problem;
       await parts.transfers.saveProblem(place, { epoch, code, message: detail }, options);
     }
     onNews(place.summary, true);
+  }
+
+  async #readingOf(
+    machineImport: VirtualMachineImport,
+    disk: DiskPlan,
+    options: CallOptions,
+  ): Promise<SourceAssignment> {
+    const { parts, connections } = this.#options;
+    const source = await resolveSource(parts, machineImport, options);
+    const { spec } = machineImport;
+    const machine = source.machineRef({ name: spec.virtualMachineName, folder: spec.folder });
+    const maxRate = spec.transfer.maxRate === undefined ? undefined : parseRate(spec.transfer.maxRate);
+    return {
+      source: await sourceOf(source, options),
+      ...(machine === undefined ? {} : { machine }),
+      disk: { id: disk.id, index: disk.index },
+      verify: spec.transfer.verify,
+      ...(maxRate === undefined ? {} : { maxRateBytesPerSecond: maxRate }),
+      ...(connections === undefined ? {} : { connections }),
+    };
+  }
+
+  async #proofOf(
+    machineImport: VirtualMachineImport,
+    disk: DiskPlan,
+    { served }: TransferState,
+    options: CallOptions,
+  ): Promise<ProofAssignment> {
+    const { index, id } = disk;
+    if (served?.result.digest === undefined)
+      throw new ProblemError('TransferUnknown', `nobody knows what disk ${index} has to be`);
+    const { virtualSizeBytes, digest } = served.result;
+    const volume = await this.#volumeOf(machineImport, disk, options);
+    return { disk: { id, index }, volume, proof: { virtualSizeBytes, digest } };
+  }
+
+  async #volumeOf({ metadata }: VirtualMachineImport, { claimName }: DiskPlan, options: CallOptions) {
+    const { namespace = '' } = metadata;
+    const ref = { namespace, name: claimName };
+    const claim = await this.#options.parts.cluster.get(persistentVolumeClaimKind, ref, options);
+    if (claim?.metadata.uid === undefined)
+      throw new ProblemError('VolumeLost', `claim "${claimName}" in namespace "${namespace}" is gone`);
+    return { uid: claim.metadata.uid, name: `${namespace}/${claimName}` };
   }
 
   async #work(
@@ -183,7 +236,7 @@ function parse(id: string): ReturnType<typeof parseTransferId> | undefined {
   }
 }
 
-async function sourceOf(source: ResolvedSource, options: CallOptions): Promise<Assignment['source']> {
+async function sourceOf(source: ResolvedSource, options: CallOptions): Promise<SourceAssignment['source']> {
   const { direct, location, stallMs } = source;
   if (direct !== undefined) return direct;
   await using relay = await relayOf(source, options);

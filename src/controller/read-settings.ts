@@ -42,6 +42,8 @@ const schema = z.object({
   AIRLIFT_ENDPOINT_PORT: whole(0, 65_535, 8443),
   AIRLIFT_ENDPOINT_HOST: z.string().optional(),
   AIRLIFT_ENDPOINT_URL: z.url({ protocol: /^https$/ }).optional(),
+  AIRLIFT_IMAGE_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
+  AIRLIFT_IMAGE_URL: z.url({ protocol: /^http$/ }).optional(),
   AIRLIFT_LEASE: z.string().min(1).default('airlift-controller'),
   AIRLIFT_ENDPOINT_SECRET: z.string().min(1).default('airlift-endpoint'),
   AIRLIFT_TRANSFERS: whole(1, 1000, 16),
@@ -87,6 +89,14 @@ export function readSettings(
       names: [...new Set([new URL(endpointUrl).hostname.replace(/^\[|\]$/g, ''), service])],
       secretName: rest.AIRLIFT_ENDPOINT_SECRET,
     },
+    ...(rest.AIRLIFT_IMAGE_PORT === undefined
+      ? {}
+      : {
+          images: {
+            port: rest.AIRLIFT_IMAGE_PORT,
+            baseUrl: (rest.AIRLIFT_IMAGE_URL ?? `http://${service}:${rest.AIRLIFT_IMAGE_PORT}`).replace(/\/+$/, ''),
+          },
+        }),
     worker: {
       image: rest.AIRLIFT_IMAGE,
       endpointUrl,

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { leadWhileElected } from '../kube/leader-election.ts';
 import { EventRecorder } from '../kube/record-event.ts';
 import type { CallOptions } from '../lib/call-options.ts';
@@ -5,9 +6,11 @@ import type { Clock } from '../ports/clock.ts';
 import type { Cluster } from '../ports/cluster.ts';
 import type { Log } from '../ports/log.ts';
 import type { SourceAdapter } from '../ports/source-adapter.ts';
+import { ImageEndpoint } from './endpoint/image-endpoint.ts';
 import { reviewTokenBy } from './endpoint/review-token.ts';
 import { WorkerEndpoint } from './endpoint/worker-endpoint.ts';
 import { loadEndpointCertificate } from './endpoint-secret.ts';
+import { findImageBy } from './find-image.ts';
 import { ImportController } from './import-controller.ts';
 import type { ControllerSettings } from './settings.ts';
 
@@ -75,6 +78,7 @@ async function lead(parts: ControllerParts, settings: ControllerSettings, { sign
     events,
     worker: settings.worker,
     airliftVersion: parts.airliftVersion,
+    images: settings.images && { baseUrl: settings.images.baseUrl, createToken: createImageToken },
     limits: settings.limits,
     endpointCa: () => certificate.caPem,
   });
@@ -87,6 +91,7 @@ async function lead(parts: ControllerParts, settings: ControllerSettings, { sign
     port: settings.endpoint.port,
     host: settings.endpoint.host,
   });
+  await using _images = settings.images && (await startImageEndpoint(settings.images, settings, imports, log));
   log.info('leading', { endpoint: settings.worker.endpointUrl, port: endpoint.port });
   const renewing = (async () => {
     while (true) {
@@ -105,4 +110,23 @@ async function lead(parts: ControllerParts, settings: ControllerSettings, { sign
     await Promise.allSettled([renewing, events.flush()]);
     log.info('stopped');
   }
+}
+
+/** 192 bits: whoever has one may download that disk. */
+function createImageToken(): string {
+  return randomBytes(24).toString('base64url');
+}
+
+async function startImageEndpoint(
+  { port }: NonNullable<ControllerSettings['images']>,
+  { endpoint: { host } }: ControllerSettings,
+  { parts, objects }: ImportController,
+  log: Log,
+): Promise<ImageEndpoint> {
+  const findImage = findImageBy({
+    parts,
+    importOf: (uid) => objects.importOf(uid),
+    isSynced: () => objects.isSynced,
+  });
+  return await ImageEndpoint.start({ findImage, log, port, host });
 }

@@ -16,6 +16,14 @@ export interface ControllerSettings {
     readonly names: readonly string[];
     readonly secretName: string;
   };
+  /** Where images are served for those who import them; absent where none are. */
+  readonly images?:
+    | {
+        readonly port: number;
+        /** How they reach it. */
+        readonly baseUrl: string;
+      }
+    | undefined;
   readonly worker: WorkerSettings;
   readonly limits: TransferLimits;
 }

@@ -121,9 +121,8 @@ describe('what earlier controllers left (ruling 15)', () => {
     expect(nextAction({ ...fresh, history: 'restart' }, limits)).toEqual({ type: 'restart' });
   });
 
-  test('images that are ready are left as they are, with a word', () => {
-    const seen: ObservedImport = { ...fresh, history: 'imagesReady' };
-    expect(nextAction(seen, limits)).toMatchObject({ type: 'stall', code: 'TargetKindNotInstalled' });
+  test('images that are ready are looked at like any other import', () => {
+    expect(nextAction({ ...fresh, history: 'imagesReady' }, limits)).toEqual({ type: 'runPreflight' });
   });
 
   test('a machine that was created is waited for', () => {

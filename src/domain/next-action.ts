@@ -1,11 +1,13 @@
 import type { Finding } from './finding.ts';
 import { isBlocker } from './finding.ts';
+import { type ImageStep, imageStep, isToBeAskedAbout, type ObservedImage } from './image-step.ts';
 import { type ProblemCode, problems } from './problems.ts';
 
 /**
  * A VirtualMachineImport on its way, and the one step to take next.
  *
  *     preflight -> volumes -> source off -> transfers (one a disk) -> machine -> its start -> finished
+ *     preflight -> source off -> transfers that serve -> images -> volumes -> transfers that prove -> machine ...
  *
  * Everything is read from the world each time; nothing here remembers. A step done twice is done once, because all names follow from the import.
  */
@@ -33,7 +35,7 @@ export interface ObservedImport {
 
 /**
  * What the status says of earlier work (ruling 15). `ours`: this controller began it, or nobody did. `finished`: done or given up, by whichever controller; never touched again.
- * `restart`: upstream's controller was before the end of its disks. `imagesReady`: upstream's images are there, the machine is not. `machineCreated`: upstream's machine is there.
+ * `restart`: upstream's controller was before the end of its disks. `imagesReady`: upstream's images are there, and the machine is made of them. `machineCreated`: upstream's machine is there.
  */
 export type ImportHistory = 'ours' | 'finished' | 'restart' | 'imagesReady' | 'machineCreated';
 
@@ -55,6 +57,8 @@ export interface ObservedDisk {
   readonly transfer: ObservedTransfer | undefined;
   /** Copied, verified, and recorded as such. */
   readonly isDone: boolean;
+  /** Where it becomes an image first; its volume counts only once that is imported. */
+  readonly image?: ObservedImage | undefined;
   /** Why it may not start now though nothing else is in the way, such as `3 transfers read from web01 already`. */
   readonly queuedFor?: string | undefined;
 }
@@ -128,6 +132,7 @@ export type Action =
         | 'createMachine'
         | 'finish';
     }
+  | ImageStep
   | { readonly type: 'createVolume'; readonly disk: number }
   | { readonly type: 'startTransfer'; readonly disk: number; readonly epoch: number };
 
@@ -153,6 +158,7 @@ export const STALL_MS = { volume: 45_000, transferStart: 60_000, transfer: 120_0
 const PREFLIGHT_AGAIN_MS = 60_000;
 const SOURCE_POLL_MS = 5_000;
 const VOLUME_POLL_MS = 5_000;
+const IMAGE_POLL_MS = 5_000;
 /** It is told when there is a place; this only makes sure. */
 const QUEUED_MS = 60_000;
 
@@ -164,14 +170,11 @@ export function nextAction(seen: ObservedImport, limits: Limits): Action {
   if (seen.isRetryAsked || seen.history === 'restart') return { type: 'restart' };
   if (seen.isSuspended) return whileSuspended(seen);
   if (seen.machine.state !== 'absent') return afterMachine(seen);
-  if (seen.history === 'imagesReady') {
-    const message = 'the images of the old controller are ready, but machines are made from volumes only here';
-    return { type: 'stall', code: 'TargetKindNotInstalled', message };
-  }
-
   const blocked = afterPreflight(seen);
   if (blocked !== undefined) return blocked;
-  const action = volumes(seen) ?? power(seen, limits) ?? transfers(seen);
+  const action = seen.disks.some(({ image }) => image !== undefined)
+    ? (power(seen, limits) ?? images(seen))
+    : (volumes(seen) ?? power(seen, limits) ?? transfers(seen));
   if (action !== undefined) return action;
   return seen.hasToldDisks ? { type: 'createMachine' } : wait('DisksTransferred', 'all disks are there', 0);
 }
@@ -236,6 +239,14 @@ function volumes({ disks, now }: ObservedImport): Action | undefined {
   return undefined;
 }
 
+/** Somebody else imports them, at whose object one has to look again and again. */
+function images(seen: ObservedImport): Action | undefined {
+  const imported = seen.disks.filter(({ image, isDone }) => isDone || image?.state === 'imported');
+  const action = imageStep(seen.disks) ?? volumes({ ...seen, disks: imported }) ?? transfers(seen);
+  if (action?.type !== 'wait' || !seen.disks.some(isToBeAskedAbout)) return action;
+  return { ...action, afterMs: Math.min(action.afterMs ?? IMAGE_POLL_MS, IMAGE_POLL_MS) };
+}
+
 function power({ sourcePower, now }: ObservedImport, { shutdownMs, isForcedOff }: Limits): Action | undefined {
   if (sourcePower.state === 'off') return undefined;
   const { asked, askedAt = now } = sourcePower;
@@ -248,8 +259,8 @@ function power({ sourcePower, now }: ObservedImport, { shutdownMs, isForcedOff }
 
 function transfers({ disks, now }: ObservedImport): Action | undefined {
   const open = disks.filter(({ isDone }) => !isDone);
-  for (const { index, epoch, transfer, queuedFor } of open) {
-    if (queuedFor !== undefined) continue;
+  for (const { index, epoch, transfer, queuedFor, image } of open) {
+    if (queuedFor !== undefined || image?.isAdopted) continue;
     if (transfer === undefined) return { type: 'startTransfer', disk: index, epoch: epoch + 1 };
     if (transfer.state === 'failed' && retryIn(transfer, now) <= 0)
       return { type: 'startTransfer', disk: index, epoch: epoch + 1 };

@@ -1,14 +1,16 @@
 // The worker of one transfer, as the controller's Job starts it (docs/contracts/worker.md).
 import { readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { transferPath } from '../api/transfer-protocol.ts';
 import { isProblem, ProblemError } from '../domain/problems.ts';
 import { RateLimiter } from '../lib/rate-limiter.ts';
 import { openOvaSource } from '../sources/ova/open-ova-source.ts';
 import { openBlockVolume } from '../targets/block-pvc/block-volume.ts';
-import { FolderVolume } from '../targets/block-pvc/folder-volume.ts';
+import { DISK_FILE, FolderVolume } from '../targets/block-pvc/folder-volume.ts';
 import type { Volume } from '../targets/block-pvc/volume.ts';
 import { decodeVolumeRecord } from '../targets/block-pvc/volume-record.ts';
 import { openVolumeTarget } from '../targets/block-pvc/volume-target.ts';
+import { openDeviceDisk } from '../targets/device/open-device-disk.ts';
 import { nodeStorage } from '../targets/dir/node-storage.ts';
 import { decodeCheckpoint } from '../transfer/checkpoint.ts';
 import { EndpointClient } from '../worker/endpoint-client.ts';
@@ -19,6 +21,7 @@ import { TokenFile } from '../worker/token-file.ts';
 import { readEnvironment, type WorkerEnvironment } from '../worker/worker-environment.ts';
 import { createDataPlane } from './data-plane.ts';
 import { createJsonLog } from './json-log.ts';
+import { openServedImage } from './open-served-image.ts';
 import { airliftVersion } from './package-version.ts';
 import { systemClock } from './system-clock.ts';
 
@@ -89,20 +92,34 @@ function createParts(environment: WorkerEnvironment, { send }: EndpointHttp): Wo
       });
     },
     openTarget: async ({ name, uid }, options) =>
-      await openVolumeTarget({ volume: await openVolume(volumePath), name, uid, ...options }),
+      await openVolumeTarget({ volume: await openVolume(needVolume(volumePath)), name, uid, ...options }),
+    serveImage: openServedImage,
+    async openVolumeDisk(virtualSizeBytes) {
+      const path = needVolume(volumePath);
+      return await openDeviceDisk((await isFolder(path)) ? join(path, DISK_FILE) : path, virtualSizeBytes);
+    },
   };
 }
 
 /** @throws ProblemError `VolumeNotWritable`, `TargetNotWritable`, `TargetBusy` */
 async function openVolume(path: string): Promise<Volume> {
-  const isFolder = await stat(path).then(
-    (stats) => stats.isDirectory(),
-    () => false, // opening it as a device will tell what is wrong
-  );
-  if (!isFolder) return await openBlockVolume(path);
+  if (!(await isFolder(path))) return await openBlockVolume(path);
   const problem = await nodeStorage.findWriteProblem(path);
   if (problem !== undefined) throw new ProblemError('TargetNotWritable', problem);
   return new FolderVolume(nodeStorage.openFolder(path));
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return await stat(path).then(
+    (stats) => stats.isDirectory(),
+    () => false, // opening it as a device will tell what is wrong
+  );
+}
+
+/** @throws ProblemError `WorkerEnvironmentInvalid` */
+function needVolume(path: string | undefined): string {
+  if (path !== undefined) return path;
+  throw new ProblemError('WorkerEnvironmentInvalid', 'AIRLIFT_VOLUME is not set, and this transfer has a volume');
 }
 
 /** Somebody else may be writing: this process ends here and now, with all its threads, and touches nothing any more (ruling 16). */

@@ -25,6 +25,8 @@ export class FakeTransferDesk implements TransferDesk {
   readonly checkpoints: (StoredCheckpoint & TransferRun & { readonly atMs: number })[] = [];
   readonly progress: (TransferProgress & TransferRun & { readonly atMs: number })[] = [];
   readonly outcomes: (TransferOutcome & TransferRun)[] = [];
+  /** Whether what is served has arrived. */
+  taken = false;
   relaysOpened = 0;
   removals = 0;
   /** Thrown by everything while it is set. */
@@ -51,6 +53,11 @@ export class FakeTransferDesk implements TransferDesk {
   async readAssignment(run: TransferRun): Promise<Assignment> {
     this.#check(run);
     return this.assignment;
+  }
+
+  async isTaken(run: TransferRun): Promise<boolean> {
+    this.#check(run);
+    return this.taken;
   }
 
   async openRelay(run: TransferRun): Promise<SourceRelay> {

@@ -7,6 +7,7 @@ import {
   type TransferOutcome,
   type TransferProgress,
   type TransferRun,
+  takenSchema,
   transferPath,
 } from '../api/transfer-protocol.ts';
 import { isProblem, type ProblemCode, ProblemError, problems } from '../domain/problems.ts';
@@ -95,6 +96,14 @@ export class EndpointClient {
   /** Once only. @throws ProblemError also `EndpointUnreachable` and what the controller met */
   async reportProgress(progress: TransferProgress, options?: CallOptions): Promise<void> {
     await this.#once({ method: 'POST', path: '/progress', ...json(progress), timeoutMs: PROGRESS_MS }, options);
+  }
+
+  /** Whether what this run serves has arrived where it shall be. */
+  async isTaken(options?: CallOptions): Promise<boolean> {
+    const { body } = await this.#patiently({ method: 'GET', path: '/taken' }, options);
+    const parsed = takenSchema.safeParse(JSON.parse(Buffer.from(body).toString('utf8')));
+    if (!parsed.success) throw new ProblemError('EndpointNotUnderstood', `taken: ${parsed.error.message}`);
+    return parsed.data.isTaken;
   }
 
   /** Returns once it is stored. */

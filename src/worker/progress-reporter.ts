@@ -3,7 +3,6 @@ import { RateMeter } from '../app/import-progress.ts';
 import { isProblem } from '../domain/problems.ts';
 import type { CallOptions } from '../lib/call-options.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { DiskProgress } from '../ports/transfer.ts';
 
 export interface ProgressReporterOptions {
   readonly clock: Clock;
@@ -11,6 +10,12 @@ export interface ProgressReporterOptions {
   readonly send: (progress: TransferProgress, options: CallOptions) => Promise<void>;
   /** Bytes of the disk in the last stored checkpoint. */
   readonly checkpointBytes: () => number;
+}
+
+export interface ReportedProgress {
+  readonly phase: TransferProgress['phase'];
+  readonly doneBytes: number;
+  readonly totalBytes?: number | undefined;
 }
 
 /** At most so often, and only when something has changed. */
@@ -26,14 +31,7 @@ export class ProgressReporter implements AsyncDisposable {
   readonly #options: ProgressReporterOptions;
   readonly #stop = new AbortController();
   readonly #loop: Promise<void>;
-  #progress: {
-    readonly phase: TransferProgress['phase'];
-    readonly doneBytes: number;
-    readonly totalBytes?: number | undefined;
-  } = {
-    phase: 'open',
-    doneBytes: 0,
-  };
+  #progress: ReportedProgress = { phase: 'open', doneBytes: 0 };
   #meter: RateMeter | undefined;
   #remarks: string[] = [];
   #hasNews = true;
@@ -43,7 +41,7 @@ export class ProgressReporter implements AsyncDisposable {
     this.#loop = this.#report();
   }
 
-  update(progress: DiskProgress): void {
+  update(progress: ReportedProgress): void {
     if (this.#meter === undefined || progress.phase !== this.#progress.phase) {
       this.#meter = new RateMeter(this.#options.clock, progress.doneBytes);
     }
@@ -92,7 +90,7 @@ export class ProgressReporter implements AsyncDisposable {
 
   #snapshot(remarks: readonly string[]): TransferProgress {
     const { phase, doneBytes, totalBytes } = this.#progress;
-    const isMoving = phase === 'copy' || phase === 'verify';
+    const isMoving = phase === 'copy' || phase === 'serve' || phase === 'verify';
     const bytesPerSecond = isMoving ? this.#meter?.bytesPerSecond : undefined;
     return {
       phase,

@@ -2,9 +2,11 @@ import type { Assignment, TransferOutcome } from '../api/transfer-protocol.ts';
 import { isProblem, ProblemError } from '../domain/problems.ts';
 import type { CallOptions } from '../lib/call-options.ts';
 import type { Log } from '../ports/log.ts';
+import { type ProveVolumeParts, proveVolume } from './prove-volume.ts';
+import { type ServeImageParts, serveImage } from './serve-image.ts';
 import { type TransferParts, transferVolume } from './transfer-volume.ts';
 
-export interface WorkerParts extends TransferParts {
+export interface WorkerParts extends TransferParts, ServeImageParts, ProveVolumeParts {
   readonly log: Log;
 }
 
@@ -53,19 +55,33 @@ async function outcomeOf(
   signals: { readonly signal: AbortSignal; readonly lateSignal: AbortSignal },
 ): Promise<TransferOutcome> {
   try {
-    const result = await transferVolume(parts, assignment, signals);
-    return { result };
+    return await workOn(parts, assignment, signals);
   } catch (error) {
     const problem = isProblem(error) ? error : bug(parts, error);
     // The run is over and has nobody to tell.
     if (problem.code === 'TransferSuperseded' || problem.code === 'TransferUnknown') throw problem;
-    return { problem: { code: problem.code, detail: tell(assignment, problem).slice(0, 4096) } };
+    // To the command line an interruption is the end; here somebody goes on.
+    const code = problem.code === 'Interrupted' ? 'TransferInterrupted' : problem.code;
+    return { problem: { code, detail: tell(assignment, problem).slice(0, 4096) } };
   }
 }
 
+async function workOn(
+  parts: WorkerParts,
+  assignment: Assignment,
+  signals: { readonly signal: AbortSignal; readonly lateSignal: AbortSignal },
+): Promise<TransferOutcome> {
+  if ('proof' in assignment) return { result: await proveVolume(parts, assignment, signals) };
+  if (!('image' in assignment)) return { result: await transferVolume(parts, assignment, signals) };
+  const served = await serveImage(parts, assignment, signals);
+  // Where nothing is to be verified this is the end.
+  return assignment.verify === 'none' ? { result: served } : { served };
+}
+
 function endOf({ log }: WorkerParts, outcome: TransferOutcome, signal: AbortSignal): WorkerEnd {
-  if ('result' in outcome) {
-    const { digest, fetchedBytes, writtenBytes, resumes, copyMs, verifyMs } = outcome.result;
+  if (!('problem' in outcome)) {
+    const { digest, fetchedBytes, writtenBytes, resumes, copyMs, verifyMs } =
+      'served' in outcome ? outcome.served : outcome.result;
     log.info('transfer done', { digest: digest?.root, fetchedBytes, writtenBytes, resumes, copyMs, verifyMs });
     return { exitCode: exitCodes.done };
   }
@@ -87,16 +103,19 @@ function bug({ log }: WorkerParts, error: unknown): ProblemError {
 }
 
 /** What was read through the endpoint is named as what it is. */
-function tell({ source }: Assignment, { message }: ProblemError): string {
-  if (!('relay' in source)) return message;
-  const { location } = source.relay;
+function tell(assignment: Assignment, { message }: ProblemError): string {
+  if (!('source' in assignment) || !('relay' in assignment.source)) return message;
+  const { location } = assignment.source.relay;
   const folder = location.slice(0, location.lastIndexOf('/') + 1);
   return message.replaceAll(/https:\/\/[^\s"]*\/source\//g, () => folder);
 }
 
-function shown({ source, machine, disk, volume, verify }: Assignment) {
+function shown(assignment: Assignment) {
+  if (!('source' in assignment)) return { proven: assignment.volume.name };
+  const { source, machine, disk, verify } = assignment;
   const from = 'relay' in source ? { source: source.relay.location, relayed: true } : { source: source.ova.url };
-  return { ...from, machine, disk: disk.id, volume: volume.name, verify };
+  const to = 'image' in assignment ? { image: assignment.image.name } : { volume: assignment.volume.name };
+  return { ...from, machine, disk: disk.id, ...to, verify };
 }
 
 /** Aborts some time after the other one: for what still has to be said then. */

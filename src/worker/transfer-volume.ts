@@ -1,17 +1,14 @@
-import type { Assignment, TransferredDisk } from '../api/transfer-protocol.ts';
-import { emptyDisk } from '../app/empty-disk.ts';
+import type { SourceAssignment, TransferredDisk, VolumeAssignment } from '../api/transfer-protocol.ts';
 import { keepsPartial } from '../app/keeps-partial.ts';
 import { checkLateDigestsOf } from '../app/late-digests.ts';
-import type { Disk, Machine } from '../domain/machine.ts';
-import { ProblemError } from '../domain/problems.ts';
 import type { CallOptions } from '../lib/call-options.ts';
 import type { Clock } from '../ports/clock.ts';
-import type { DiskReader } from '../ports/disk-reader.ts';
 import type { Source } from '../ports/source.ts';
 import type { MachineTarget } from '../ports/target.ts';
 import type { DataPlane, RateLimiter } from '../ports/transfer.ts';
 import type { EndpointClient } from './endpoint-client.ts';
 import type { EndpointLink } from './endpoint-link.ts';
+import { findAssignedDisk, limiterOf, openAssignedDisk } from './open-assigned-disk.ts';
 import { ProgressReporter } from './progress-reporter.ts';
 import { RecordKeeper } from './record-keeper.ts';
 import { RunAhead } from './run-ahead.ts';
@@ -22,13 +19,13 @@ export interface TransferParts {
   readonly link: EndpointLink;
   readonly clock: Clock;
   openSource(
-    source: Assignment['source'],
+    source: SourceAssignment['source'],
     options: CallOptions & { readonly connections?: number | undefined },
   ): Promise<Source>;
   openTarget(
-    volume: Assignment['volume'],
+    volume: VolumeAssignment['volume'],
     options: {
-      readonly verify: Assignment['verify'];
+      readonly verify: VolumeAssignment['verify'];
       readonly state: Pick<RecordKeeper, 'load' | 'save' | 'remove'>;
       readonly onRemark: (remark: string) => void;
     },
@@ -52,7 +49,7 @@ export interface TransferSignals {
  */
 export async function transferVolume(
   parts: TransferParts,
-  assignment: Assignment,
+  assignment: VolumeAssignment,
   { signal: stop, lateSignal }: TransferSignals,
 ): Promise<TransferredDisk> {
   const { client, clock } = parts;
@@ -67,8 +64,8 @@ export async function transferVolume(
   const { connections } = assignment;
   await using dataPlane = parts.createDataPlane({ connections });
   await using source = await parts.openSource(assignment.source, { signal, connections });
-  const { machine, disk } = await findDisk(source, assignment, { signal });
-  await using reader = await openDisk(source, machine, disk, { signal });
+  const { machine, disk } = await findAssignedDisk(source, assignment, { signal });
+  await using reader = await openAssignedDisk(source, machine, disk, { signal });
 
   const ahead = new RunAhead(reader.virtualSizeBytes, { link: parts.link, inner: limiterOf(parts, assignment) });
   await using records = new RecordKeeper({
@@ -106,25 +103,4 @@ export async function transferVolume(
     else await target.discard();
     throw error;
   }
-}
-
-async function findDisk(
-  source: Source,
-  { machine: ref, disk: { id } }: Assignment,
-  options: CallOptions,
-): Promise<{ readonly machine: Machine; readonly disk: Disk }> {
-  const machine = await source.inspect(ref, options);
-  const disk = machine.disks.find((each) => each.id === id);
-  if (disk !== undefined) return { machine, disk };
-  const ids = machine.disks.map((each) => each.id).join(', ');
-  throw new ProblemError('SourceChanged', `"${machine.name}" has no disk "${id}" any more; it has ${ids || 'none'}`);
-}
-
-async function openDisk(source: Source, machine: Machine, disk: Disk, options: CallOptions): Promise<DiskReader> {
-  if (disk.fileName === undefined) return emptyDisk(disk.virtualSizeBytes);
-  return await source.openDisk(machine, disk, options);
-}
-
-function limiterOf(parts: TransferParts, { maxRateBytesPerSecond }: Assignment): RateLimiter | undefined {
-  return maxRateBytesPerSecond === undefined ? undefined : parts.createRateLimiter(maxRateBytesPerSecond);
 }

@@ -10,7 +10,7 @@ const environmentSchema = z.object({
   AIRLIFT_TRANSFER: text,
   AIRLIFT_EPOCH: z.string().regex(/^\d{1,9}$/),
   AIRLIFT_TOKEN_FILE: text,
-  AIRLIFT_VOLUME: text,
+  AIRLIFT_VOLUME: text.optional(),
 });
 
 /** All that a worker is told by whoever starts it; the rest it asks the endpoint for. */
@@ -22,8 +22,8 @@ export interface WorkerEnvironment {
   readonly run: TransferRun;
   /** The projected token; the kubelet replaces it before it ends. */
   readonly tokenFile: string;
-  /** A block device, or the folder of a mounted file system. */
-  readonly volumePath: string;
+  /** A block device, or the folder of a mounted file system; absent for a worker that has no volume. */
+  readonly volumePath: string | undefined;
 }
 
 /** @throws ProblemError `WorkerEnvironmentInvalid` naming every variable that is wrong */

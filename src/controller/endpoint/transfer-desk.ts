@@ -24,6 +24,8 @@ export interface TransferDesk {
   saveCheckpoint(run: TransferRun, checkpoint: StoredCheckpoint, options?: CallOptions): Promise<void>;
   /** Returns once it is gone: what was written counts for nothing any more. */
   removeCheckpoint(run: TransferRun, options?: CallOptions): Promise<void>;
+  /** Whether what this run serves was downloaded, so that nobody needs it any more. */
+  isTaken(run: TransferRun, options?: CallOptions): Promise<boolean>;
   /** Comes every few seconds; kept in memory, not written for each. */
   reportProgress(run: TransferRun, progress: TransferProgress, worker: WorkerIdentity): void;
   /** Returns once it is stored. May come again when an answer was lost. */

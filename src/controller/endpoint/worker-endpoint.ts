@@ -3,7 +3,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import {
-  type Assignment,
   bodyLimits,
   DONE_BYTES_HEADER,
   outcomeSchema,
@@ -133,7 +132,8 @@ export class WorkerEndpoint implements AsyncDisposable {
       const worker = await this.#admission.admit(run, request.headers.authorization, { signal });
       await this.#route(`${request.method} ${what}`, path, { run, worker, request, response, signal });
     } catch (error) {
-      if (signal.aborted && !response.headersSent) return;
+      // Nobody is there to be answered, and what broke off did so for that reason.
+      if (signal.aborted) return;
       if (!isProblem(error)) log.error('request failed', { path: pathname, error: tell(error) });
       else if (error.code !== 'SourceBusy')
         log.warn('request refused', { path: pathname, code: error.code, detail: error.message });
@@ -150,6 +150,8 @@ export class WorkerEndpoint implements AsyncDisposable {
         return endWith(response, 204);
       case 'GET assignment':
         return sendJson(response, await desk.readAssignment(run, { signal }));
+      case 'GET taken':
+        return sendJson(response, { isTaken: await desk.isTaken(run, { signal }) });
       case 'GET checkpoint':
         return sendBytes(response, await desk.loadCheckpoint(run, { signal }));
       case 'PUT checkpoint': {
@@ -202,7 +204,7 @@ function doneBytesOf({ headers }: IncomingMessage): number {
   throw new ProblemError('EndpointNotUnderstood', `${DONE_BYTES_HEADER} is no number of bytes`);
 }
 
-function sendJson(response: ServerResponse, value: Assignment): void {
+function sendJson(response: ServerResponse, value: object): void {
   const body = JSON.stringify(value);
   response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) });
   response.end(body);

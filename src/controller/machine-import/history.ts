@@ -6,7 +6,10 @@ interface StatusSeen {
   readonly status?:
     | {
         readonly importStatus?: string | null | undefined;
-        readonly progress?: { readonly finishedAt?: string | null | undefined } | null | undefined;
+        readonly progress?:
+          | { readonly finishedAt?: string | null | undefined; readonly disks?: readonly unknown[] | null | undefined }
+          | null
+          | undefined;
       }
     | null
     | undefined;
@@ -16,7 +19,9 @@ interface StatusSeen {
 export function historyOf({ status }: StatusSeen): ImportHistory {
   const { progress, importStatus } = status ?? {};
   if (progress?.finishedAt != null) return 'finished';
-  if (progress != null) return 'ours';
+  // Our word on it does not make it ours before there is a plan: until then nothing but the state tells that there are images.
+  const isPlanned = progress?.disks != null || importStatus !== importStatuses.imagesReady;
+  if (progress != null && isPlanned) return 'ours';
   switch (importStatus ?? '') {
     case '':
       return 'ours';

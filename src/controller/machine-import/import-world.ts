@@ -70,4 +70,13 @@ export interface ImportParts {
   readonly preflights: Map<string, PreflightMemory>;
   readonly worker: WorkerSettings;
   readonly airliftVersion: string;
+  /** Absent where this installation serves no images. */
+  readonly images?: ImageSettings | undefined;
+}
+
+export interface ImageSettings {
+  /** Where downloaders reach the controller, such as `http://harvester-vm-import-controller.harvester-system.svc:8080`. */
+  readonly baseUrl: string;
+  /** What nobody can guess. */
+  readonly createToken: () => string;
 }

@@ -8,6 +8,8 @@ export interface ImportNames {
   readonly report: string;
   checkpoint(disk: number): string;
   job(disk: number, epoch: number): string;
+  /** Of a disk's VirtualMachineImage, and of the volume made of it. */
+  image(disk: number): string;
   /** Of a transfer towards the worker: names the disk, not the run. */
   transfer(disk: number): string;
 }
@@ -24,6 +26,7 @@ export function namesOf(importUid: string): ImportNames {
     report: `airlift-${id}-report`,
     checkpoint: (disk) => `airlift-${id}-${disk}`,
     job: (disk, epoch) => `airlift-${id}-${disk}-${epoch}`,
+    image: (disk) => `image-${id}-${disk}`,
     transfer: (disk) => `${importUid}.${disk}`,
   };
 }

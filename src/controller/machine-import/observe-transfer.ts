@@ -27,7 +27,7 @@ export function observeTransfer({ jobs, pods, state, live }: TransferObjects): O
   const pod = pods.find((each) => epochOf(each) === epoch);
   if (job === undefined && (pod === undefined || !mayWrite(pod))) {
     // Stopped on purpose, or the controller died between writing the epoch down and making the Job.
-    return state.problem?.epoch === epoch ? failedTransfer(state, endOf(pod)) : undefined;
+    return state.problem?.epoch === epoch ? failedTransfer(state, endOf(pod) ?? state.problem.at) : undefined;
   }
   const startedAt = timeOf(job?.metadata.creationTimestamp ?? pod?.metadata.creationTimestamp);
   const common = { epoch, startedAt, failures };
@@ -50,7 +50,8 @@ export function observeTransfer({ jobs, pods, state, live }: TransferObjects): O
     return { ...common, state: 'pending', progressAt: startedAt, problem: reasonOfWaiting(pod, job) };
   }
   const isOfThisRun = live !== undefined && live.at >= startedAt;
-  return { ...common, state: 'running', progressAt: isOfThisRun ? live.at : timeOf(pod.status.startTime, startedAt) };
+  const progressAt = isOfThisRun ? live.at : timeOf(pod.status.startTime, startedAt);
+  return { ...common, state: 'running', progressAt, problem: nodeProblem(pod) };
 }
 
 /** Until the kubelet says that its containers have ended, or the Pod is gone. */

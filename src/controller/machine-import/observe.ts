@@ -5,7 +5,6 @@ import {
   type Job,
   jobKind,
   type PersistentVolumeClaim,
-  type Pod,
   persistentVolumeClaimKind,
   podKind,
   storageClassKind,
@@ -13,7 +12,7 @@ import {
 import { IMPORT_FINALIZER, IMPORT_UID_LABEL, importStatuses } from '../../api/literals.ts';
 import { type VirtualMachine, virtualMachineKind } from '../../api/platform-kinds.ts';
 import type { VirtualMachineImport } from '../../api/virtual-machine-import.ts';
-import type { OwnerReference } from '../../domain/kubernetes-object.ts';
+import type { KubernetesObject, OwnerReference } from '../../domain/kubernetes-object.ts';
 import type {
   Leftover,
   ObservedDisk,
@@ -23,8 +22,10 @@ import type {
 } from '../../domain/next-action.ts';
 import type { CallOptions } from '../../lib/call-options.ts';
 import { historyOf } from './history.ts';
+import { imagesOf } from './images-of.ts';
 import type { ImportParts, PreflightMemory } from './import-world.ts';
 import { namesOf } from './names.ts';
+import { type ImagedDisk, observeImageDisk } from './observe-image-disk.ts';
 import { diskOf, epochOf, mayWrite, observeTransfer } from './observe-transfer.ts';
 import { type DiskPlan, decodePlan, hashSpec, type PlanRecord } from './plan-record.ts';
 import { foreignTo } from './rival.ts';
@@ -146,27 +147,36 @@ async function observeDisks(
     const told = machineImport.status.progress?.disks?.find((each) => each.index === index)?.epoch ?? 0;
     const ownJobs = jobs.filter((each) => diskOf(each) === index);
     const found = await jobOfRun(parts, { namespace, uid, index, epoch: state.epoch }, ownJobs, options);
-    const transfer = observeTransfer({
-      jobs: found,
-      pods: pods.filter((each) => diskOf(each) === index),
-      state,
-      live: parts.live.get(namesOf(uid).transfer(index)),
-    });
-    const isDone = state.result !== undefined;
+    const live = parts.live.get(namesOf(uid).transfer(index));
+    const ownPods = pods.filter((each) => diskOf(each) === index);
+    const run = observeTransfer({ jobs: found, pods: ownPods, state, live });
+    const imaged = await observeImageDisk(parts, machineImport, disk, { run, state, live }, options);
+    const transfer = imaged === undefined ? run : imaged.transfer;
+    const volume =
+      state.result !== undefined || imaged?.hasVolume === false
+        ? ({ state: state.result === undefined ? 'absent' : 'bound' } as const)
+        : await observeVolume(parts, machineImport, disk, options);
+    const isDone = state.result !== undefined || (imaged !== undefined && isEnough(imaged, volume));
     if (state.result !== undefined) results.set(index, state.result);
     const wanted = { id: namesOf(uid).transfer(index), host: plan.sourceHost };
     const mayStart = !isDone && (transfer === undefined || transfer.state === 'failed');
     const queuedFor = mayStart ? parts.slots.blocked(wanted) : undefined;
     disks.push({
       index,
-      volume: isDone ? { state: 'bound' } : await observeVolume(parts, machineImport, disk, options),
+      volume,
       epoch: Math.max(state.epoch, told),
       transfer,
       isDone,
+      ...(imaged === undefined ? {} : { image: imaged.image }),
       ...(queuedFor === undefined ? {} : { queuedFor }),
     });
   }
   return disks;
+}
+
+/** Nothing is to be proven where nobody wants it, nor of what the old controller made. */
+function isEnough({ image, isUnproven }: ImagedDisk, { state }: ObservedVolume): boolean {
+  return isUnproven && image.state === 'imported' && (state === 'bound' || state === 'pending');
 }
 
 async function jobOfRun(
@@ -184,15 +194,19 @@ async function jobOfRun(
 async function observeVolume(
   { cluster, objects }: ImportParts,
   { metadata }: VirtualMachineImport,
-  { claimName, storageClass }: DiskPlan,
+  { claimName, storageClass, image }: DiskPlan,
   options: CallOptions,
 ): Promise<ObservedVolume> {
   const { uid = '', namespace = '' } = metadata;
   const known = objects.claims(uid).find((each) => each.metadata.name === claimName);
   const claim = known ?? (await cluster.get(persistentVolumeClaimKind, { namespace, name: claimName }, options));
+  if (claim === undefined && image?.backend === 'cdi')
+    return { state: 'lost', message: `claim "${claimName}", which CDI makes of the image, is not there` };
   if (claim === undefined) return { state: 'absent' };
   const thing = `PersistentVolumeClaim "${claimName}" in namespace "${namespace}"`;
-  const foreign = foreignTo(uid, claim, thing, { objects, otherwise: 'VolumeExists' });
+  // CDI's own, and the old controller's, carry no label of ours.
+  const isOurs = image !== undefined && (image.backend === 'cdi' || image.isAdopted) && claimName === image.name;
+  const foreign = isOurs ? undefined : foreignTo(uid, claim, thing, { objects, otherwise: 'VolumeExists' });
   if (foreign !== undefined) return { state: 'foreign', ...foreign };
   if (claim.metadata.deletionTimestamp !== undefined) return { state: 'going' };
   if (claim.status?.phase === 'Bound') return { state: 'bound' };
@@ -277,7 +291,7 @@ async function findLeftovers(
   const { uid = '', namespace } = metadata;
   const list = { ...options, namespace, labels: { [IMPORT_UID_LABEL]: uid } };
   const leftovers: Leftover[] = [];
-  const note = ({ kind, metadata: { name, deletionTimestamp } }: Job | Pod | PersistentVolumeClaim | ConfigMap) =>
+  const note = ({ kind, metadata: { name, deletionTimestamp } }: KubernetesObject) =>
     leftovers.push({ kind, name, isGoing: deletionTimestamp !== undefined });
   for await (const job of cluster.list(jobKind, list)) note(job);
   for await (const pod of cluster.list(podKind, list)) if (mayWrite(pod)) note(pod);
@@ -285,5 +299,8 @@ async function findLeftovers(
   // Only when nobody writes any more.
   if (leftovers.length === 0 && machine.state !== 'created' && machine.state !== 'kept')
     for await (const claim of cluster.list(persistentVolumeClaimKind, list)) note(claim);
+  // Harvester refuses to remove an image that a volume is made of.
+  if (leftovers.length === 0 && machine.state !== 'created' && machine.state !== 'kept')
+    for (const image of await imagesOf(cluster, metadata, options)) note(image);
   return leftovers;
 }

@@ -1,6 +1,6 @@
 import { configMapKind, jobKind, persistentVolumeClaimKind, podKind } from '../../api/core-kinds.ts';
 import { IMPORT_FINALIZER, IMPORT_UID_LABEL, IMPORTED_LABEL } from '../../api/literals.ts';
-import { virtualMachineKind } from '../../api/platform-kinds.ts';
+import { virtualMachineImageKind, virtualMachineKind } from '../../api/platform-kinds.ts';
 import { type VirtualMachineImport, virtualMachineImportKind } from '../../api/virtual-machine-import.ts';
 import { virtualMachineObject } from '../../app/virtual-machine-object.ts';
 import type { Finding } from '../../domain/finding.ts';
@@ -9,6 +9,7 @@ import { refOf } from '../../domain/kubernetes-object.ts';
 import type { Action } from '../../domain/next-action.ts';
 import { isProblem, ProblemError } from '../../domain/problems.ts';
 import type { CallOptions } from '../../lib/call-options.ts';
+import { imagesOf, releaseImages } from './images-of.ts';
 import type { ImportParts, PreflightMemory } from './import-world.ts';
 import { labelsOf, namesOf } from './names.ts';
 import { claimObject } from './objects/claim.ts';
@@ -16,8 +17,11 @@ import { reportObject } from './objects/report.ts';
 import { transferJob } from './objects/transfer-job.ts';
 import { type Observation, ownerOf } from './observe.ts';
 import { diskOf, mayWrite } from './observe-transfer.ts';
+import { claimOfImage, createImage, giveUpImage, type ImageWork, imageRunOf, volumeModeOf } from './perform-image.ts';
 import { encodePlan, hashSpec, type PlanRecord } from './plan-record.ts';
 import { runPreflight } from './preflight.ts';
+import { type AdoptedImages, adoptedImages } from './preflight-images.ts';
+import type { TransferPlace } from './transfer-store.ts';
 
 /** Does the one thing that was decided. Everything is such that doing it again, or finding it done, is the same. */
 export async function performAction(
@@ -48,6 +52,10 @@ export async function performAction(
       return work.lookAhead(fieldFindings);
     case 'createVolume':
       return work.createVolume(action.disk);
+    case 'createImage':
+      return work.createImage(action.disk);
+    case 'giveUpImage':
+      return work.giveUpImage(action.disk, action.message);
     case 'startTransfer':
       return work.startTransfer(action.disk, action.epoch);
     case 'createMachine':
@@ -85,6 +93,8 @@ class ImportWork {
 
   async letGo(): Promise<void> {
     const { finalizers = [] } = this.#import.metadata;
+    // Those that a machine has are all that is left here.
+    await this.#releaseImages();
     await this.setFinalizers(finalizers.filter((each) => each !== IMPORT_FINALIZER));
     this.#parts.transfers.forget(this.#uid);
     this.#parts.preflights.delete(this.#uid);
@@ -115,8 +125,11 @@ class ImportWork {
     if (this.#observation.seen.machine.state !== 'created')
       for await (const claim of cluster.list(persistentVolumeClaimKind, list))
         await cluster.delete(persistentVolumeClaimKind, refOf(claim), this.#options);
+    if (this.#observation.seen.machine.state !== 'created')
+      for (const image of await imagesOf(cluster, this.#import.metadata, this.#options))
+        await cluster.delete(virtualMachineImageKind, refOf(image), this.#options);
     for (const { index } of this.#observation.plan?.disks ?? [])
-      await transfers.reset({ namespace: this.#namespace, owner: ownerOf(this.#import), disk: index }, this.#options);
+      await transfers.reset(this.#placeOf(index), this.#options);
     preflights.delete(this.#uid);
     const { plan, report } = namesOf(this.#uid);
     for (const name of [report, plan])
@@ -124,13 +137,13 @@ class ImportWork {
   }
 
   async lookAhead(fieldFindings: readonly Finding[]): Promise<void> {
-    const { cluster, adapters, objects, clock, preflights } = this.#parts;
+    const { cluster, adapters, objects, clock, preflights, images } = this.#parts;
     const before = this.#observation.plan;
     const result = await runPreflight(
-      { cluster, adapters, objects, now: () => clock.now() },
+      { cluster, adapters, objects, now: () => clock.now(), servesImages: images !== undefined },
       this.#import,
       fieldFindings,
-      this.#options,
+      { ...this.#options, adopted: this.#adopted() },
     );
     const memory: PreflightMemory = { specHash: hashSpec(this.#import.spec), ranAt: clock.now(), ...result };
     const isBegun = this.#observation.seen.disks.some(({ epoch, volume }) => epoch > 0 || volume.state !== 'absent');
@@ -145,9 +158,19 @@ class ImportWork {
     preflights.set(this.#uid, { ...memory, plan: result.plan ?? before });
   }
 
+  /** What an import has begun with stays, also when its spec is edited. */
+  #adopted(): AdoptedImages | undefined {
+    const { plan, seen } = this.#observation;
+    const isAdopting = seen.history === 'imagesReady' || plan?.disks.some(({ image }) => image?.isAdopted === true);
+    return isAdopting === true ? adoptedImages(this.#import) : undefined;
+  }
+
   async createVolume(index: number): Promise<void> {
-    const disk = this.#planOf(index);
-    const claim = claimObject(this.#uid, this.#namespace, disk);
+    const image = this.#imageWork(index);
+    const claim =
+      image === undefined
+        ? claimObject(this.#uid, this.#namespace, this.#planOf(index))
+        : await claimOfImage(image, this.#options);
     await unlessThere(this.#parts.cluster.create(persistentVolumeClaimKind, claim, this.#options));
   }
 
@@ -157,11 +180,26 @@ class ImportWork {
     const { slots } = this.#parts;
     const wanted = { id: namesOf(this.#uid).transfer(index), host: this.#observation.plan?.sourceHost };
     if (slots.take(wanted) !== undefined) return;
-    const place = { namespace: this.#namespace, owner: ownerOf(this.#import), disk: index };
+    const place = this.#placeOf(index);
     this.#parts.live.delete(namesOf(this.#uid).transfer(index));
-    await this.#parts.transfers.begin(place, epoch, this.#options);
-    const job = transferJob({ ...place, disk: this.#planOf(index), epoch }, this.#parts.worker);
+    const disk = this.#planOf(index);
+    const imaged = this.#imageWork(index);
+    const image = imaged && (await imageRunOf(imaged, this.#options));
+    await this.#parts.transfers.begin(place, epoch, { ...this.#options, image });
+    const volumeMode = imaged === undefined ? disk.volumeMode : await volumeModeOf(imaged, this.#options);
+    const serves = image?.stage === 'serve' ? 'image' : undefined;
+    const job = transferJob({ ...place, disk: { ...disk, volumeMode }, epoch, serves }, this.#parts.worker);
     await unlessThere(this.#parts.cluster.create(jobKind, job, this.#options));
+  }
+
+  async createImage(index: number): Promise<void> {
+    const work = this.#imageWork(index);
+    if (work !== undefined) await unlessThere(createImage(work, this.#options));
+  }
+
+  async giveUpImage(index: number, message: string): Promise<void> {
+    const work = this.#imageWork(index);
+    if (work !== undefined) await giveUpImage(work, message, this.#options);
   }
 
   async createMachine(): Promise<void> {
@@ -172,7 +210,10 @@ class ImportWork {
       { ...plan.hardware, namespace: this.#namespace, runStrategy },
       {
         labels: { ...labelsOf(this.#uid), [IMPORTED_LABEL]: 'true' },
-        annotations: claimTemplates(this.#uid, this.#namespace, plan),
+        // Upstream gives none to a machine on images, whose volumes Harvester finds by themselves.
+        annotations: plan.disks.some(({ image }) => image !== undefined)
+          ? {}
+          : claimTemplates(this.#uid, this.#namespace, plan),
       },
     );
     await unlessThere(this.#parts.cluster.create(virtualMachineKind, machine, this.#options));
@@ -180,6 +221,7 @@ class ImportWork {
 
   async finish(): Promise<void> {
     await this.stopTransfers();
+    await this.#releaseImages();
     const { plan, results } = this.#observation;
     // An import of the old controller has neither.
     if (plan === undefined) return;
@@ -220,6 +262,31 @@ class ImportWork {
     });
   }
 
+  /** An import without a plan may be the old controller's. */
+  async #releaseImages(): Promise<void> {
+    const hasNone = this.#observation.plan?.disks.every(({ image }) => image === undefined);
+    if (hasNone !== true) await releaseImages(this.#parts.cluster, this.#import.metadata, this.#options);
+  }
+
+  #placeOf(disk: number): TransferPlace {
+    return { namespace: this.#namespace, owner: ownerOf(this.#import), disk };
+  }
+
+  /** Undefined for a disk that becomes no image. */
+  #imageWork(index: number): ImageWork | undefined {
+    const disk = this.#planOf(index);
+    const { image } = disk;
+    if (image === undefined) return undefined;
+    const place = this.#placeOf(index);
+    return {
+      parts: this.#parts,
+      machineImport: this.#import,
+      observation: this.#observation,
+      place,
+      disk: { ...disk, image },
+    };
+  }
+
   #planOf(index: number) {
     const disk = this.#observation.plan?.disks.find((each) => each.index === index);
     if (disk === undefined) throw new Error(`disk ${index} is not in the plan`);
@@ -239,7 +306,7 @@ async function unlessThere(making: Promise<unknown>): Promise<void> {
 function hasSameVolumes(one: PlanRecord, other: PlanRecord): boolean {
   const key = ({ disks }: PlanRecord) =>
     JSON.stringify(
-      disks.map(({ index, id, virtualSizeBytes, claimName, storageClass, accessMode, volumeMode }) => [
+      disks.map(({ index, id, virtualSizeBytes, claimName, storageClass, accessMode, volumeMode, image }) => [
         index,
         id,
         virtualSizeBytes,
@@ -247,6 +314,8 @@ function hasSameVolumes(one: PlanRecord, other: PlanRecord): boolean {
         storageClass,
         accessMode,
         volumeMode,
+        image?.name,
+        image?.backend,
       ]),
     );
   return one.machineId === other.machineId && key(one) === key(other);
@@ -262,7 +331,8 @@ function claimTemplates(uid: string, namespace: string, plan: PlanRecord): Recor
 }
 
 function kindOf(kind: string): ResourceKind {
-  const known = [jobKind, podKind, configMapKind, persistentVolumeClaimKind].find((each) => each.kind === kind);
+  const kinds = [jobKind, podKind, configMapKind, persistentVolumeClaimKind, virtualMachineImageKind];
+  const known = kinds.find((each) => each.kind === kind);
   if (known === undefined) throw new ProblemError('ClusterKindMissing', `nothing here removes objects of kind ${kind}`);
   return known;
 }

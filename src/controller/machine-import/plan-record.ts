@@ -40,6 +40,20 @@ export interface DiskPlan {
   readonly storageClass?: string | undefined;
   readonly accessMode: AccessMode;
   readonly volumeMode: VolumeMode;
+  /** Where the disk becomes a VirtualMachineImage first. */
+  readonly image?: ImagePlan | undefined;
+}
+
+export interface ImagePlan {
+  /** Of the object. */
+  readonly name: string;
+  readonly displayName: string;
+  /** Upstream's `diskName`: the last part of the URL. */
+  readonly fileName: string;
+  /** Who imports it: Longhorn, or CDI, whose own volume the machine then has. */
+  readonly backend: 'backingimage' | 'cdi';
+  /** The old controller made it, and nothing of it is ours to make again. */
+  readonly isAdopted: boolean;
 }
 
 const KEY = 'plan.json.gz';

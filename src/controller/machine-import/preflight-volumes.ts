@@ -23,12 +23,15 @@ export interface VolumeParts {
   readonly objects: Pick<ImportObjects, 'imports'>;
 }
 
-/** Which volume each disk gets (ruling 19), and what is in the way of it. */
+/**
+ * Which volume each disk gets (ruling 19), and what is in the way of it.
+ * @param options.isOwnClaim tells claims that somebody else makes for us, such as the volumes of images
+ */
 export async function planVolumes(
   { cluster, objects }: VolumeParts,
   machineImport: VirtualMachineImport,
   plan: ImportPlan,
-  options: CallOptions,
+  { isOwnClaim = () => false, ...options }: CallOptions & { readonly isOwnClaim?: (name: string) => boolean },
 ): Promise<{ readonly disks: readonly DiskPlan[]; readonly findings: readonly Finding[] }> {
   const findings: Finding[] = [];
   const classes = new ClassReader(cluster, options);
@@ -50,7 +53,9 @@ export async function planVolumes(
       findings.push({ severity: 'blocker', code: 'ImportFieldInvalid', message, subject: 'spec.disks' });
     }
     names.add(claimName);
-    const foreign = await findForeignClaim({ cluster, objects }, machineImport, claimName, options);
+    const foreign = isOwnClaim(claimName)
+      ? undefined
+      : await findForeignClaim({ cluster, objects }, machineImport, claimName, options);
     if (foreign !== undefined) findings.push(foreign);
     disks.push({
       index: planned.index,

@@ -12,7 +12,8 @@ import type { Cluster } from '../../ports/cluster.ts';
 import type { ResolvedSource, SourceAdapter } from '../../ports/source-adapter.ts';
 import { readSecretOf } from '../sources/read-secret.ts';
 import type { ImportObjects } from './import-world.ts';
-import { hashSpec, type PlanRecord } from './plan-record.ts';
+import { type DiskPlan, hashSpec, type PlanRecord } from './plan-record.ts';
+import { type AdoptedImages, checkImageKind, imageNamesOf, planImages } from './preflight-images.ts';
 import { checkQuota } from './preflight-quota.ts';
 import { planVolumes } from './preflight-volumes.ts';
 import { foreignTo, rivalFor } from './rival.ts';
@@ -24,6 +25,13 @@ export interface PreflightParts {
   readonly adapters: ReadonlyMap<string, SourceAdapter>;
   readonly objects: Pick<ImportObjects, 'imports'>;
   readonly now: () => number;
+  /** Whether this installation can serve images. */
+  readonly servesImages: boolean;
+}
+
+export interface PreflightOptions extends CallOptions {
+  /** The old controller's images, of which the machine is to be made. */
+  readonly adopted?: AdoptedImages | undefined;
 }
 
 export interface PreflightResult {
@@ -41,27 +49,39 @@ export async function runPreflight(
   parts: PreflightParts,
   machineImport: VirtualMachineImport,
   fieldFindings: readonly Finding[],
-  options: CallOptions = {},
+  { adopted, ...options }: PreflightOptions = {},
 ): Promise<PreflightResult> {
   const findings: Finding[] = [...fieldFindings];
-  findings.push(...checkTarget(machineImport));
+  findings.push(...(adopted === undefined ? await checkTarget(parts, machineImport, options) : []));
   findings.push(...(await checkNetworks(parts.cluster, machineImport, options)));
   const source = await resolveSource(parts, machineImport, options).catch(toFinding);
   if (!isResolved(source)) {
     findings.push(source);
     return { findings: sortFindings(findings), plan: undefined };
   }
-  const planned = await planFrom(source, machineImport, options).catch(toFinding);
+  const imageNameOf = imageNamesOf(machineImport, adopted);
+  const planned = await planFrom(source, machineImport, { ...options, claimNameOf: imageNameOf }).catch(toFinding);
   if ('code' in planned) {
     findings.push(planned);
     return { findings: sortFindings(findings), plan: undefined };
   }
   findings.push(...planned.findings.filter((each) => !isSkipped(each, machineImport)));
-  const { disks, findings: volumeFindings } = await planVolumes(parts, machineImport, planned, options);
+  const isOwnClaim = (name: string) => planned.disks.some(({ index }) => imageNameOf?.(index) === name);
+  const volumes = await planVolumes(parts, machineImport, planned, { ...options, isOwnClaim });
+  const { disks, findings: imageFindings } = findings.some(isTargetMissing)
+    ? { disks: volumes.disks, findings: [] }
+    : await planImages(
+        parts.cluster,
+        machineImport,
+        volumes.disks,
+        { adopted, targetName: planned.targetName },
+        options,
+      );
   findings.push(
     // First: where the machine is in the way, its volumes are too.
     ...(await checkMachine(parts, machineImport, planned.targetName, options)),
-    ...volumeFindings,
+    ...volumes.findings.filter((each) => !isAboutOwnVolume(each, disks)),
+    ...imageFindings,
     ...(await checkQuota(parts.cluster, machineImport, disks, options)),
   );
   const sorted = sortFindings(findings);
@@ -81,6 +101,18 @@ export async function runPreflight(
   return { findings: sorted, plan: record };
 }
 
+function isTargetMissing({ code }: Finding): boolean {
+  return code === 'TargetKindNotInstalled';
+}
+
+/** The volume that Longhorn makes of an image can move, whatever the class says of others. */
+function isAboutOwnVolume({ code, subject }: Finding, disks: readonly DiskPlan[]): boolean {
+  return (
+    code === 'LiveMigrationImpossible' &&
+    disks.some(({ id, image }) => id === subject && image?.backend === 'backingimage')
+  );
+}
+
 /** Upstream's switch leaves out what is particular to the source; that the machine would not start is a warning anyway. */
 function isSkipped(each: Finding, { spec }: VirtualMachineImport): boolean {
   return spec.skipPreflightChecks === true && each.code === 'GuestMayNotBoot';
@@ -89,7 +121,7 @@ function isSkipped(each: Finding, { spec }: VirtualMachineImport): boolean {
 async function planFrom(
   source: ResolvedSource,
   machineImport: VirtualMachineImport,
-  { signal }: CallOptions,
+  { signal, claimNameOf }: CallOptions & { readonly claimNameOf: ((index: number) => string) | undefined },
 ): Promise<ImportPlan> {
   const { spec, metadata } = machineImport;
   await using opened = await source.open({ signal });
@@ -97,7 +129,7 @@ async function planFrom(
   return await planImport(opened, CLUSTER_TARGET, {
     machine,
     targetName: targetNameOf(machineImport),
-    mapping: mappingOf(spec, metadata.namespace ?? 'default', await opened.inspect(machine, { signal })),
+    mapping: mappingOf(spec, metadata.namespace ?? 'default', await opened.inspect(machine, { signal }), claimNameOf),
     signal,
   });
 }
@@ -146,10 +178,16 @@ export async function resolveSource(
   return await adapter.resolve(stored, readSecretOf(cluster), options);
 }
 
-function checkTarget({ spec }: VirtualMachineImport): Finding[] {
-  const other = Object.keys(spec.target).find((kind) => kind !== 'volume');
+async function checkTarget(
+  { cluster, servesImages }: PreflightParts,
+  machineImport: VirtualMachineImport,
+  options: CallOptions,
+): Promise<Finding[]> {
+  const { target } = machineImport.spec;
+  if (target.image !== undefined && servesImages) return await checkImageKind(cluster, machineImport, options);
+  const other = Object.keys(target).find((kind) => kind !== 'volume');
   if (other === undefined) return [];
-  const message = `spec.target asks for ${other}; this installation makes volumes`;
+  const message = `spec.target asks for ${other}, which this installation does not make`;
   return [finding('blocker', 'TargetKindNotInstalled', message, 'spec.target')];
 }
 

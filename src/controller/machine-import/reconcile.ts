@@ -39,8 +39,17 @@ export async function reconcileImport(parts: ImportParts, ref: ObjectRef, option
   return await report({ parts, stored, machineImport, observation, action }, options);
 }
 
+const WORTH_TELLING: ReadonlySet<Action['type']> = new Set([
+  'none',
+  'wait',
+  'stall',
+  'finish',
+  'restart',
+  'giveUpImage',
+]);
+
 function isWorthTelling({ type }: Action): boolean {
-  return type === 'none' || type === 'wait' || type === 'stall' || type === 'finish' || type === 'restart';
+  return WORTH_TELLING.has(type);
 }
 
 interface Step {
@@ -107,6 +116,10 @@ function tellUser(
   if (action.type === 'stall' && before?.reason !== action.code) {
     const { remedy } = problems[action.code];
     events.record(stored, { type: 'Warning', reason: action.code, message: `${action.message}. ${remedy}` });
+  }
+  if (action.type === 'giveUpImage') {
+    const { remedy } = problems.ImageImportFailed;
+    events.record(stored, { type: 'Warning', reason: 'ImageImportFailed', message: `${action.message}. ${remedy}` });
   }
   if (after?.phase === before?.phase) return;
   const message = after === undefined ? undefined : milestones[after.phase ?? 'Pending'];

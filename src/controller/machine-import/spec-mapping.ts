@@ -2,11 +2,15 @@ import type { ImportSpec } from '../../api/virtual-machine-import.ts';
 import type { Machine } from '../../domain/machine.ts';
 import type { DiskBus, MappingOptions, NicModel } from '../../domain/mapping/mapped-machine.ts';
 
-/** The mapping that a spec asks for, of this machine: upstream's rules of networks and fallbacks (reference section 4.6), and our own fields for single disks. */
+/**
+ * The mapping that a spec asks for, of this machine: upstream's rules of networks and fallbacks (reference section 4.6), and our own fields for single disks.
+ * @param claimNameOf of disks whose claim nobody names; made of the machine's name where this says nothing
+ */
 export function mappingOf(
   spec: ImportSpec,
   namespace: string,
   machine: Pick<Machine, 'nics' | 'disks'>,
+  claimNameOf: (index: number) => string | undefined = () => undefined,
 ): Omit<MappingOptions, 'targetName' | 'diskFormat'> {
   const networks = new Map<string, string>();
   const nicModels = new Map<string, NicModel>();
@@ -21,7 +25,8 @@ export function mappingOf(
   const { storageClass, defaultDiskBusType, defaultNetworkInterfaceModel } = spec;
   const disks = machine.disks.flatMap((disk, index) => {
     const own = ownWord(spec, disk.id, index);
-    return own === undefined ? [] : [[disk.id, { bus: own.bus, claimName: own.claimName }] as const];
+    const claimName = own?.claimName ?? claimNameOf(index);
+    return own === undefined && claimName === undefined ? [] : [[disk.id, { bus: own?.bus, claimName }] as const];
   });
   return {
     namespace,

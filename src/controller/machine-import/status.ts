@@ -11,13 +11,13 @@ import type { Finding } from '../../domain/finding.ts';
 import { isBlocker } from '../../domain/finding.ts';
 import type { Action, ObservedDisk, ObservedImport } from '../../domain/next-action.ts';
 import { type ProblemCode, problems } from '../../domain/problems.ts';
-import { type ConditionClaim, mergeConditions } from './conditions.ts';
+import { type ConditionClaim, isConditionTrue, mergeConditions, type StoredCondition } from './conditions.ts';
 import type { DiskPlan, PlanRecord } from './plan-record.ts';
 import type { TransferResult } from './transfer-record.ts';
 
 /** What a worker last told of a disk. */
 export interface LiveProgress {
-  readonly phase: 'copy' | 'finish' | 'verify' | 'done';
+  readonly phase: 'copy' | 'serve' | 'finish' | 'verify' | 'done';
   readonly doneBytes: number;
   readonly totalBytes?: number | undefined;
   readonly bytesPerSecond?: number | undefined;
@@ -78,7 +78,10 @@ function nextImportStatus({ stored, seen, action, findings }: StatusFacts): Impo
   if (seen.preflight === undefined && seen.machine.state === 'absent')
     return current === importStatuses.invalid ? undefined : current;
   const isBlocked = findings.some(isBlocker) && seen.machine.state === 'absent';
-  if (isBlocked) return isForPerson(findings) ? importStatuses.invalid : current;
+  // The old controller's images are found by its word alone.
+  if (isBlocked) return isForPerson(findings) && seen.history === 'ours' ? importStatuses.invalid : current;
+  if (action.type === 'giveUpImage') return importStatuses.imagesFailed;
+  if (current === importStatuses.imagesFailed) return importStatuses.sourceReady;
   const reached = ORDER.indexOf(reachedStatus(seen, action));
   const at = Math.max(0, ORDER.indexOf(current));
   return at < reached ? ORDER[at + 1] : ORDER[at];
@@ -94,10 +97,23 @@ function reachedStatus({ disks, machine, sourcePower, history }: ObservedImport,
   if (machine.state === 'created') return importStatuses.machineCreated;
   if (history === 'imagesReady') return importStatuses.imagesReady;
   if (disks.length > 0 && disks.every(({ isDone }) => isDone)) return importStatuses.imagesReady;
+  if (disks.some(({ image }) => image !== undefined)) {
+    if (disks.every((each) => each.isDone || hasImage(each))) return importStatuses.imagesSubmitted;
+    if (disks.every((each) => each.isDone || hasImage(each) || isServed(each))) return importStatuses.disksExported;
+  }
   const isUnderWay = disks.some(({ epoch }) => epoch > 0);
   return isUnderWay || (disks.length > 0 && sourcePower.state === 'off' && action.type === 'startTransfer')
     ? importStatuses.sourceReady
     : importStatuses.valid;
+}
+
+function hasImage({ image }: ObservedDisk): boolean {
+  return image?.state === 'importing' || image?.state === 'imported';
+}
+
+/** Upstream's disks are exported when there is a file of each; here, when somebody serves it. */
+function isServed({ image }: ObservedDisk): boolean {
+  return image?.state === 'absent' && image.isServed;
 }
 
 /** True once everything that a watcher may wait for was said. */
@@ -160,20 +176,62 @@ function diskStatuses(
   const hardware = new Map(plan?.hardware.disks.map((each) => [each.id, each]));
   return (plan?.disks ?? []).map((disk) => {
     const before = stored.diskImportStatus?.[disk.index];
-    const claims: ConditionClaim[] = [];
-    if (at >= ORDER.indexOf(importStatuses.imagesSubmitted))
-      claims.push({ type: diskConditions.imageSubmitted, status: 'True' });
-    if (at >= ORDER.indexOf(importStatuses.imagesReady) && seen.disks.every(({ isDone }) => isDone))
-      claims.push({ type: diskConditions.imageReady, status: 'True' });
+    const seenDisk = seen.disks.find((each) => each.index === disk.index);
+    const claims =
+      disk.image === undefined ? volumeClaims(at, seen) : imageClaims(seenDisk, before?.diskConditions ?? []);
     const bus = hardware.get(disk.id)?.bus;
     const diskConditionsNow = mergeConditions(before?.diskConditions ?? [], claims, now);
     return {
-      diskName: disk.claimName,
+      ...(disk.image?.isAdopted ? before : {}),
+      ...namesOfDisk(disk, before, claims),
       diskSize: disk.virtualSizeBytes,
       ...(bus === undefined ? {} : { busType: bus }),
       ...(diskConditionsNow.length === 0 ? {} : { diskConditions: diskConditionsNow }),
     };
   });
+}
+
+type DiskStatus = NonNullable<ImportStatusFields['diskImportStatus']>[number];
+
+/** Upstream's `VirtualMachineImage` is there once the image is. */
+function namesOfDisk(
+  { claimName, image }: DiskPlan,
+  before: DiskStatus | undefined,
+  claims: readonly ConditionClaim[],
+): Partial<DiskStatus> {
+  if (image === undefined) return { diskName: claimName };
+  if (image.isAdopted) return {};
+  const isThere = claims.some(({ type, status }) => type === diskConditions.imageSubmitted && status === 'True');
+  const name = isThere ? image.name : before?.VirtualMachineImage;
+  return { diskName: image.fileName, ...(name === undefined ? {} : { VirtualMachineImage: name }) };
+}
+
+/** A volume that is written directly says in upstream's words, and at upstream's moments, that it is there. */
+function volumeClaims(at: number, seen: ObservedImport): ConditionClaim[] {
+  const claims: ConditionClaim[] = [];
+  if (at >= ORDER.indexOf(importStatuses.imagesSubmitted))
+    claims.push({ type: diskConditions.imageSubmitted, status: 'True' });
+  if (at >= ORDER.indexOf(importStatuses.imagesReady) && seen.disks.every(({ isDone }) => isDone))
+    claims.push({ type: diskConditions.imageReady, status: 'True' });
+  return claims;
+}
+
+/** What was said of an image that is given up is taken back (W2). */
+function imageClaims(disk: ObservedDisk | undefined, before: readonly StoredCondition[]): ConditionClaim[] {
+  const { image, isDone = false } = disk ?? {};
+  if (image === undefined) return [];
+  const isImported = isDone || image.state === 'imported';
+  const isFailed = !isDone && image.state === 'failed';
+  const why = isFailed ? { reason: 'ImageImportFailed', message: image.message } : {};
+  const facts = [
+    { type: diskConditions.imageSubmitted, isTrue: isImported || image.state === 'importing' },
+    { type: diskConditions.imageReady, isTrue: isImported },
+    { type: diskConditions.imageFailed, isTrue: isFailed, ...why },
+  ];
+  const isWorthSaying = ({ type, isTrue }: (typeof facts)[number]) => isTrue || isConditionTrue(before, type);
+  return facts
+    .filter(isWorthSaying)
+    .map(({ isTrue, ...claim }) => ({ ...claim, status: isTrue ? ('True' as const) : ('False' as const) }));
 }
 
 function deriveProgress(facts: StatusFacts, importStatus: ImportStatus | undefined): ImportProgress {
@@ -257,6 +315,10 @@ function describe({ seen, action, findings }: StatusFacts, importStatus: ImportS
       return { phase: 'PoweringOff', reason: 'SourcePoweringOff' };
     case 'startTransfer':
       return { phase: 'Transferring', reason: 'TransferStarting' };
+    case 'createImage':
+      return { phase: 'Transferring', reason: 'CreatingImages' };
+    case 'giveUpImage':
+      return { phase: 'Transferring', reason: 'ImageImportFailed', message: action.message, code: 'ImageImportFailed' };
     case 'stopTransfers':
       return { phase: 'Suspended', reason: 'TransferStopping' };
     case 'createMachine':

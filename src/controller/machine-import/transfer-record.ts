@@ -10,6 +10,8 @@ const problemSchema = z.object({
   code: z.custom<ProblemCode>((value) => typeof value === 'string' && Object.hasOwn(problems, value)),
   message: z.string().max(4096),
   epoch: z.int(),
+  /** When, where no Pod is left to tell; milliseconds since the epoch. */
+  at: z.number().optional(),
 });
 
 const stateSchema = z.object({
@@ -23,6 +25,12 @@ const stateSchema = z.object({
   checkpointBytes: z.number().min(0),
   problem: problemSchema.optional(),
   result: transferredDiskSchema.optional(),
+  /** What the current run is for, where the disk becomes an image: to be downloaded from, or to read what became of it. Absent: it copies onto a volume. */
+  stage: z.enum(['serve', 'prove']).optional(),
+  /** What a downloader's path begins with; another one with each image. */
+  imageToken: z.string().max(256).optional(),
+  /** The run whose disk was downloaded, and what it says of it. */
+  served: z.object({ epoch: z.int(), result: transferredDiskSchema }).optional(),
 });
 
 /** What is known of one disk's transfer, whichever controller and worker made it. */
@@ -86,11 +94,20 @@ function parseJson(text: string | undefined): unknown {
   }
 }
 
+/** Of a run that has to do with an image. */
+export interface ImageRun {
+  readonly stage: 'serve' | 'prove';
+  readonly imageToken: string;
+}
+
 /** The state in which the next run begins. */
-export function beginNext(state: TransferState, epoch: number): TransferState {
-  const { problem: _problem, result: _result, ...rest } = state;
-  const failures = state.epoch === 0 ? 0 : failuresOf(state);
-  return { ...rest, epoch, failures, begunAtBytes: state.checkpointBytes };
+export function beginNext(state: TransferState, epoch: number, image?: ImageRun): TransferState {
+  const { problem: _problem, result: _result, stage: _stage, served, ...rest } = state;
+  // What comes after a success begins without failures.
+  const failures = state.epoch === 0 || served?.epoch === state.epoch ? 0 : failuresOf(state);
+  // What is served anew was not downloaded: the image that was is gone.
+  const kept = served === undefined || image?.stage === 'serve' ? {} : { served };
+  return { ...rest, ...kept, ...image, epoch, failures, begunAtBytes: state.checkpointBytes };
 }
 
 /** Failures in a row without a byte of progress, when the current run has failed as well. */

@@ -1,14 +1,16 @@
 import { type ConfigMap, configMapKind } from '../../api/core-kinds.ts';
 import type { OwnerReference } from '../../domain/kubernetes-object.ts';
-import { isProblem, type ProblemCode, ProblemError } from '../../domain/problems.ts';
+import { isProblem, ProblemError } from '../../domain/problems.ts';
 import type { CallOptions } from '../../lib/call-options.ts';
 import type { Cluster } from '../../ports/cluster.ts';
 import { namesOf } from './names.ts';
 import {
   beginNext,
   FRESH,
+  type ImageRun,
   readRecord,
   recordObject,
+  type TransferProblem,
   type TransferRecord,
   type TransferResult,
   type TransferState,
@@ -49,11 +51,15 @@ export class TransferStore {
    * Gives the next run its number, before anything of it exists. Returns the epoch that now may write.
    * @throws ProblemError `ClusterConflict` when another controller gives numbers as well
    */
-  async begin(place: TransferPlace, epoch: number, options: CallOptions = {}): Promise<number> {
+  async begin(
+    place: TransferPlace,
+    epoch: number,
+    { image, ...options }: CallOptions & { readonly image?: ImageRun | undefined } = {},
+  ): Promise<number> {
     await this.#change(place, options, ({ state, checkpoint }) => {
       if (state.epoch >= epoch)
         throw new ProblemError('ClusterConflict', `disk ${place.disk} has epoch ${state.epoch} already`);
-      return { state: beginNext(state, epoch), checkpoint };
+      return { state: beginNext(state, epoch, image), checkpoint };
     });
     return epoch;
   }
@@ -92,15 +98,30 @@ export class TransferStore {
     });
   }
 
-  /** @throws ProblemError `TransferSuperseded` */
-  async saveProblem(
+  /** What a disk was that somebody has downloaded. @throws ProblemError `TransferSuperseded` */
+  async saveServed(
     place: TransferPlace,
-    { epoch, code, message }: { readonly epoch: number; readonly code: ProblemCode; readonly message: string },
+    epoch: number,
+    result: TransferResult,
     options: CallOptions = {},
   ): Promise<void> {
     await this.#change(place, options, ({ state, checkpoint }) => {
       refuseOld(state, epoch);
-      return { state: { ...state, problem: { epoch, code, message: message.slice(0, 4096) } }, checkpoint };
+      const { problem: _problem, ...rest } = state;
+      return { state: { ...rest, served: { epoch, result } }, checkpoint };
+    });
+  }
+
+  /** @throws ProblemError `TransferSuperseded` */
+  async saveProblem(
+    place: TransferPlace,
+    { epoch, code, message, at }: Pick<TransferProblem, 'epoch' | 'code' | 'message' | 'at'>,
+    options: CallOptions = {},
+  ): Promise<void> {
+    await this.#change(place, options, ({ state, checkpoint }) => {
+      refuseOld(state, epoch);
+      const problem = { epoch, code, message: message.slice(0, 4096), ...(at === undefined ? {} : { at }) };
+      return { state: { ...state, problem }, checkpoint };
     });
   }
 

@@ -1,9 +1,14 @@
 import { type StorageClass, storageClassKind } from '../../api/core-kinds.ts';
 import { API_VERSION } from '../../api/literals.ts';
 import { ovaSourceKind } from '../../api/ova-source.ts';
-import { networkAttachmentDefinitionKind, virtualMachineKind } from '../../api/platform-kinds.ts';
+import {
+  networkAttachmentDefinitionKind,
+  virtualMachineImageKind,
+  virtualMachineKind,
+} from '../../api/platform-kinds.ts';
 import { type StoredVirtualMachineImport, virtualMachineImportKind } from '../../api/virtual-machine-import.ts';
 import type { ImportParts } from '../../controller/machine-import/import-world.ts';
+import { namesOf } from '../../controller/machine-import/names.ts';
 import { ownerOf } from '../../controller/machine-import/observe.ts';
 import { isOvertaken, reconcileImport } from '../../controller/machine-import/reconcile.ts';
 import type { TransferResult } from '../../controller/machine-import/transfer-record.ts';
@@ -16,6 +21,7 @@ import { aMachine } from '../kubevirt/sample-machines.ts';
 import { ManualClock } from '../manual-clock.ts';
 import { MemoryCluster } from '../memory-cluster.ts';
 import { ClusterMachinery, type WorkerEnd, type WorkerRun } from './cluster-machinery.ts';
+import { FakeImageImporter, type ImageScript } from './fake-image-importer.ts';
 import { FakeOvaAdapter } from './fake-ova-adapter.ts';
 import { ListedObjects } from './listed-objects.ts';
 
@@ -42,6 +48,8 @@ export interface JourneyOptions {
   readonly work?: (run: WorkerRun, journey: ImportJourney) => Promise<WorkerEnd>;
   readonly neverBinds?: (claim: string) => boolean;
   readonly machinesGetReady?: boolean;
+  /** On Harvester: there are images, and somebody who imports them; what that one says of each. */
+  readonly images?: ImageScript | true;
 }
 
 /** Imports on a cluster in memory, from their creation to their end, with everything but the copying being the product's own code. */
@@ -56,6 +64,8 @@ export class ImportJourney {
     readonly message: string;
   }[] = [];
   readonly #machinery: ClusterMachinery;
+  readonly #importer: FakeImageImporter | undefined;
+  #tokens = 0;
   #parts: ImportParts;
   #objects: ListedObjects;
   /** Of the controller's own connection. */
@@ -68,6 +78,8 @@ export class ImportJourney {
       { kind: ovaSourceKind, hasStatus: true },
       { kind: virtualMachineKind, hasStatus: true },
       { kind: networkAttachmentDefinitionKind },
+      // Without a status of its own: test-cluster.md section 1.
+      ...(options.images === undefined ? [] : [{ kind: virtualMachineImageKind }]),
     ];
     this.cluster = new MemoryCluster({ clock: this.clock, kinds });
     this.adapter = new FakeOvaAdapter(aMachine(options.machine));
@@ -75,7 +87,9 @@ export class ImportJourney {
       if (client.startsWith('controller') && isChange)
         this.writes.push(`${verb} ${kind.kind} ${name}${subresource === undefined ? '' : ` ${subresource}`}`);
     });
-    const { work = finishAtOnce, ...rest } = options;
+    const { work = finishAtOnce, images, ...rest } = options;
+    const script = images === true ? undefined : images;
+    this.#importer = images && new FakeImageImporter(this.cluster.connect('harvester'), script);
     this.#machinery = new ClusterMachinery({
       cluster: this.cluster.connect('kubelet'),
       clock: this.clock,
@@ -164,6 +178,7 @@ export class ImportJourney {
   async turn(): Promise<void> {
     this.cluster.collectGarbage();
     await this.#machinery.turn();
+    await this.#importer?.turn();
   }
 
   /** Steps and turns until it says so; the clock moves one second each. Returns the states that were passed. */
@@ -199,6 +214,7 @@ export class ImportJourney {
       virtualMachineImportKind,
     ];
     const found: string[] = [];
+    if (this.#importer !== undefined) watched.push(virtualMachineImageKind);
     for (const kind of watched)
       for await (const each of this.cluster.list<KubernetesObject>(kind))
         found.push(`${kind.kind} ${each.metadata.name}`);
@@ -221,13 +237,31 @@ export class ImportJourney {
       preflights: new Map(),
       worker: { image: 'airlift:test', endpointUrl: 'https://endpoint.example', resources: {}, userId: 107 },
       airliftVersion: '1.2.3',
+      images: this.#importer && {
+        baseUrl: 'http://airlift.example:8080',
+        createToken: () => {
+          this.#tokens += 1;
+          return `token-number-${this.#tokens}`;
+        },
+      },
     };
   }
 }
 
-/** The worker's result, stored as the endpoint would. */
+/** The worker's result, stored as the endpoint would; where it serves an image, once that was taken. */
 export async function finishAtOnce(run: WorkerRun, journey: ImportJourney): Promise<WorkerEnd> {
-  await journey.parts.transfers.saveResult(await placeOf(run, journey), run.epoch, someResult);
+  const place = await placeOf(run, journey);
+  const { transfers, live } = journey.parts;
+  const { state } = await transfers.read(place);
+  if (state.stage === 'serve') {
+    const id = namesOf(run.importUid).transfer(run.disk);
+    live.set(id, { phase: 'serve', doneBytes: 1, totalBytes: 100, at: journey.clock.ms });
+    const ref = { namespace: NAMESPACE, name: namesOf(run.importUid).image(run.disk) };
+    const image = await journey.cluster.get(virtualMachineImageKind, ref);
+    const isTaken = image?.status?.conditions?.some(({ type, status }) => type === 'Imported' && status === 'True');
+    if (!isTaken) return 'goesOn';
+    await transfers.saveServed(place, run.epoch, someResult);
+  } else await transfers.saveResult(place, run.epoch, someResult);
   return { exitCode: 0 };
 }
 

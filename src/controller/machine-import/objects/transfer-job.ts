@@ -27,12 +27,16 @@ export interface TransferJobFacts {
   readonly owner: OwnerReference;
   readonly disk: DiskPlan;
   readonly epoch: number;
+  /** `image`: the worker serves the disk to a downloader, and has no volume. */
+  readonly serves?: 'image' | undefined;
 }
 
 /** Where the worker finds things. The paths are ours: nothing else is in the container. */
 const DEVICE_PATH = '/dev/disk0';
 const MOUNT_PATH = '/disk';
 const FILES_PATH = '/run/airlift';
+/** On which a worker serves an image. */
+export const IMAGE_PORT = 8444;
 /** Key of the checkpoint's ConfigMap under which the endpoint's CA lies. */
 export const CA_KEY = 'ca.crt';
 /** A worker ends so when trying again would change nothing; the Job then fails at once. */
@@ -78,13 +82,14 @@ export function transferJob(facts: TransferJobFacts, settings: WorkerSettings): 
   };
 }
 
-function podSpec({ owner, disk, epoch }: TransferJobFacts, settings: WorkerSettings): PodSpec {
+function podSpec({ owner, disk, epoch, serves }: TransferJobFacts, settings: WorkerSettings): PodSpec {
   const { imagePullSecrets = [], priorityClassName, nodeSelector } = settings;
-  const isBlock = disk.volumeMode === 'Block';
+  const hasVolume = serves === undefined;
+  const isBlock = hasVolume && disk.volumeMode === 'Block';
   const names = namesOf(owner.uid);
   const user = settings.isRootAllowed ? 0 : settings.userId;
   const volumes: PodVolume[] = [
-    { name: 'disk', persistentVolumeClaim: { claimName: disk.claimName } },
+    ...(hasVolume ? [{ name: 'disk', persistentVolumeClaim: { claimName: disk.claimName } }] : []),
     {
       name: 'airlift',
       projected: {
@@ -106,7 +111,7 @@ function podSpec({ owner, disk, epoch }: TransferJobFacts, settings: WorkerSetti
       { name: 'AIRLIFT_TOKEN_FILE', value: `${FILES_PATH}/token` },
       { name: 'AIRLIFT_TRANSFER', value: names.transfer(disk.index) },
       { name: 'AIRLIFT_EPOCH', value: String(epoch) },
-      { name: 'AIRLIFT_VOLUME', value: isBlock ? DEVICE_PATH : MOUNT_PATH },
+      ...(hasVolume ? [{ name: 'AIRLIFT_VOLUME', value: isBlock ? DEVICE_PATH : MOUNT_PATH }] : []),
     ],
     resources: settings.resources,
     securityContext: {
@@ -116,9 +121,10 @@ function podSpec({ owner, disk, epoch }: TransferJobFacts, settings: WorkerSetti
     },
     volumeMounts: [
       { name: 'airlift', mountPath: FILES_PATH, readOnly: true },
-      ...(isBlock ? [] : [{ name: 'disk', mountPath: MOUNT_PATH }]),
+      ...(isBlock || !hasVolume ? [] : [{ name: 'disk', mountPath: MOUNT_PATH }]),
     ],
     ...(isBlock ? { volumeDevices: [{ name: 'disk', devicePath: DEVICE_PATH }] } : {}),
+    ...(hasVolume ? {} : { ports: [{ name: 'image', containerPort: IMAGE_PORT, protocol: 'TCP' }] }),
     terminationMessagePolicy: 'FallbackToLogsOnError',
   };
   return {
