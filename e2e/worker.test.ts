@@ -166,7 +166,7 @@ describe('a worker that dies', () => {
     expect(server.bytesSent - ova.length).toBeLessThan(40 * MIB);
   });
 
-  test('on SIGTERM saves what it has and says Interrupted', async () => {
+  test('on SIGTERM saves what it has and says that it was interrupted', async () => {
     await using world = await start();
     server.faults = { ...SLOW };
     const first = world.startWorker();
@@ -175,7 +175,7 @@ describe('a worker that dies', () => {
     first.process.kill('SIGTERM');
     expect(await first.ended, first.output).toEqual({ code: 143, signal: null });
     expect(performance.now() - stoppedAt).toBeLessThan(20_000);
-    expect(world.desk.outcomes).toMatchObject([{ epoch: 1, problem: { code: 'Interrupted' } }]);
+    expect(world.desk.outcomes).toMatchObject([{ epoch: 1, problem: { code: 'TransferInterrupted' } }]);
     expect(doneIn(world)).toBeGreaterThan(4 * MIB);
 
     server.faults = {};

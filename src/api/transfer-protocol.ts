@@ -163,8 +163,8 @@ const problemSchema = z.object({
 });
 
 /**
- * How a run ended. `served`: the disk was downloaded, and is still to be proven where it arrived. `Interrupted` among the problems means that the worker was told to stop and saved what
- * it had: the next run continues.
+ * How a run ended. `served`: the disk was downloaded, and is still to be proven where it arrived. `TransferInterrupted` among the problems means that the worker was told to stop and
+ * saved what it had: the next run continues.
  */
 export const outcomeSchema = z.union([
   z.object({ result: resultSchema }),

@@ -208,6 +208,7 @@ describe('volumes', () => {
       type: 'stall',
       code: 'VolumeNotBound',
       message: 'no space on any node',
+      afterMs: 30_000,
     });
     expect(STALL_MS.volume).toBeLessThan(60_000);
   });
@@ -267,6 +268,44 @@ describe('the watchdog', () => {
     const problem = { code: 'TransferNodeLost', message: 'node n1 does not answer since 10:00' } as const;
     const seen = withTransfer({ state: 'stopping', progressAt: 0, problem });
     expect(nextAction(seen, limits)).toMatchObject({ type: 'stall', ...problem });
+  });
+
+  test('at once where the cluster has waited already: for a node that does not answer', () => {
+    const problem = { code: 'TransferNodeLost', message: 'node n1 does not answer since 10:00' } as const;
+    for (const state of ['running', 'stopping'] as const)
+      expect(nextAction(withTransfer({ state, problem }), limits)).toMatchObject({ type: 'stall', ...problem });
+  });
+
+  test.each<[string, Partial<ObservedDisk>[], number]>([
+    ['a running one', [{ transfer: transfer({ progressAt: NOW - 20_000 }) }], STALL_MS.transfer - 20_000],
+    ['a pending one', [{ transfer: transfer({ state: 'pending', progressAt: NOW }) }], STALL_MS.transferStart],
+    [
+      'the first of several',
+      [{ transfer: transfer() }, { transfer: transfer({ state: 'pending' }) }],
+      STALL_MS.transferStart - 1000,
+    ],
+    [
+      'the retry of one beside others',
+      [{ transfer: transfer() }, { transfer: transfer({ state: 'failed', failures: 2, endedAt: NOW }) }],
+      4000,
+    ],
+    [
+      'a volume that is not bound',
+      [
+        {
+          transfer: transfer({ state: 'pending', progressAt: NOW }),
+          volume: { state: 'pending', isWaitingForConsumer: false, since: NOW - 40_000 },
+        },
+      ],
+      5000,
+    ],
+  ])('looks again when it is time for %s, though nothing is heard', (_what, given, afterMs) => {
+    const disks = given.map((each, index) => ({ ...disk, index, epoch: 1, ...each }));
+    expect(nextAction({ ...planned, disks }, limits)).toMatchObject({
+      type: 'wait',
+      reason: 'TransferRunning',
+      afterMs,
+    });
   });
 
   test('W34: a machine that never gets ready is named', () => {

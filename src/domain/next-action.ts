@@ -153,7 +153,10 @@ export interface Limits {
 }
 
 /** A volume, a Pod or a machine that makes no progress for this long is named as stalled, with its cause (W10, W34). */
-export const STALL_MS = { volume: 45_000, transferStart: 60_000, transfer: 120_000, machine: 600_000 } as const;
+export const STALL_MS = { volume: 45_000, transferStart: 45_000, transfer: 120_000, machine: 600_000 } as const;
+/** What is stalled may have another cause by then. */
+const STALL_AGAIN_MS = 60_000;
+const LEAST_PAUSE_MS = 1_000;
 /** Findings that may pass by themselves are looked at again after this. */
 const PREFLIGHT_AGAIN_MS = 60_000;
 const SOURCE_POLL_MS = 5_000;
@@ -234,7 +237,7 @@ function volumes({ disks, now }: ObservedImport): Action | undefined {
     if (volume.state !== 'pending' || volume.isWaitingForConsumer) continue;
     const since = now - volume.since;
     const message = volume.message ?? 'no provisioner has said anything about it';
-    if (since >= STALL_MS.volume) return { type: 'stall', code: 'VolumeNotBound', message };
+    if (since >= STALL_MS.volume) return stallFor('VolumeNotBound', message);
   }
   return undefined;
 }
@@ -279,22 +282,37 @@ function transfers({ disks, now }: ObservedImport): Action | undefined {
   if (queued !== undefined && open.every(({ transfer }) => transfer === undefined))
     return wait('TransferQueued', queued.queuedFor ?? '', QUEUED_MS);
   if (open.length === 0) return undefined;
-  return wait('TransferRunning', `${open.length} of ${disks.length} disks to go`, STALL_MS.transfer);
+  const afterMs = Math.max(LEAST_PAUSE_MS, Math.min(...open.map((each) => dueIn(each, now))));
+  return wait('TransferRunning', `${open.length} of ${disks.length} disks to go`, afterMs);
+}
+
+/** When a disk has to be looked at though nothing is heard of it: it may be stalled then, or is to be tried again. */
+function dueIn({ transfer, volume }: ObservedDisk, now: number): number {
+  const stallsIn = transfer === undefined ? STALL_MS.transfer : transfer.progressAt + stallsAfter(transfer) - now;
+  const transferDue = transfer?.state === 'failed' ? retryIn(transfer, now) : stallsIn;
+  const isUnbound = volume.state === 'pending' && !volume.isWaitingForConsumer;
+  return isUnbound ? Math.min(transferDue, volume.since + STALL_MS.volume - now) : transferDue;
+}
+
+function stallsAfter({ state, problem }: ObservedTransfer): number {
+  // The cluster has waited for the node itself before it said so.
+  if (problem?.code === 'TransferNodeLost') return 0;
+  return state === 'running' ? STALL_MS.transfer : STALL_MS.transferStart;
 }
 
 /** Undefined while it moves, or is retried by itself. */
-function stalledTransfer({ state, problem, progressAt, epoch }: ObservedTransfer, now: number): Action | undefined {
+function stalledTransfer(transfer: ObservedTransfer, now: number): Action | undefined {
+  const { state, problem, progressAt, epoch } = transfer;
   if (state === 'failed') {
     if (problem !== undefined && problems[problem.code].retry === 'never')
       return { type: 'stall', code: problem.code, message: problem.message };
     return undefined;
   }
   const since = now - progressAt;
-  const most = state === 'running' ? STALL_MS.transfer : STALL_MS.transferStart;
-  if (state === 'succeeded' || since < most) return undefined;
+  if (state === 'succeeded' || since < stallsAfter(transfer)) return undefined;
   const code = problem?.code ?? (state === 'running' ? 'TransferStalled' : 'TransferNotStarted');
   const message = problem?.message ?? `epoch ${epoch} has shown no progress for ${Math.round(since / 1000)} s`;
-  return { type: 'stall', code, message, afterMs: most };
+  return { type: 'stall', code, message, afterMs: STALL_AGAIN_MS };
 }
 
 const FIRST_RETRY_MS = 2_000;

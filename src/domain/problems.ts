@@ -587,6 +587,12 @@ const catalogue = {
     remedy: 'Read its last lines with `airlift logs <import>`; it is started again by itself.',
     retry: 'backoff',
   },
+  TransferInterrupted: {
+    summary: 'The Pod that copies a disk was told to stop, as when its node is drained or it has to make room.',
+    remedy:
+      'Nothing needs to be done: what was copied is saved, and the next worker goes on from there; `kubectl describe job -l migration.harvesterhci.io/import-uid=<uid>` shows what it waits for.',
+    retry: { afterMs: 1_000 },
+  },
   TransferSuperseded: {
     summary: 'Another worker has taken over this transfer.',
     remedy: 'Leave it to the newer worker; this one ends by itself and writes no more.',

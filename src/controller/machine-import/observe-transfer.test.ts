@@ -74,6 +74,24 @@ describe('one writer (ruling 16)', () => {
       problem: { code: 'TransferNodeLost', message: `node n1 with Pod pod-2 does not answer since ${BEGAN}` },
     });
   });
+
+  test('also of a Pod that nobody has deleted; the kubelet alone would have said it of its containers too', () => {
+    const said = (containersReady: 'True' | 'False') =>
+      observe(
+        [job(2)],
+        [
+          pod(2, {
+            phase: 'Running',
+            conditions: [
+              { type: 'Ready', status: 'False', lastTransitionTime: BEGAN },
+              { type: 'ContainersReady', status: containersReady },
+            ],
+          }),
+        ],
+      );
+    expect(said('True')).toMatchObject({ state: 'running', problem: { code: 'TransferNodeLost' } });
+    expect(said('False')?.problem).toBeUndefined();
+  });
 });
 
 describe('why a Pod does not start', () => {

@@ -80,8 +80,11 @@ function stoppingPod(pod: Pod): Omit<ObservedTransfer, 'epoch' | 'failures'> {
 }
 
 function nodeProblem(pod: Pod): ObservedTransfer['problem'] {
-  const ready = pod.status?.conditions?.find(({ type }) => type === 'Ready');
-  const isLost = pod.status?.reason === 'NodeLost' || ready?.reason === 'NodeNotReady' || ready?.status === 'Unknown';
+  const condition = (name: string) => pod.status?.conditions?.find(({ type }) => type === name);
+  const ready = condition('Ready');
+  // The node's controller says so without a reason; the kubelet would have said it of the containers too.
+  const isSaidByOthers = ready?.status === 'False' && condition('ContainersReady')?.status === 'True';
+  const isLost = pod.status?.reason === 'NodeLost' || ready?.reason === 'NodeNotReady' || isSaidByOthers;
   if (!isLost) return undefined;
   const since = ready?.lastTransitionTime === undefined ? '' : ` since ${ready.lastTransitionTime}`;
   const message = `node ${pod.spec?.nodeName ?? '(unknown)'} with Pod ${pod.metadata.name} does not answer${since}`;

@@ -409,7 +409,9 @@ function sumUp(disks: readonly DiskProgress[], live: ReadonlyMap<number, LivePro
     (sum, { phase, doneBytes: done = 0, totalBytes }) => sum + (phase === 'Done' ? (totalBytes ?? done) : done),
     0,
   );
-  const rate = [...live.values()].reduce((sum, { bytesPerSecond = 0 }) => sum + bytesPerSecond, 0);
+  // What was last told of a disk that has stopped since is no rate any more.
+  const moving = disks.filter(({ phase }) => phase === 'Transferring' || phase === 'Verifying');
+  const rate = moving.reduce((sum, { index = 0 }) => sum + (live.get(index)?.bytesPerSecond ?? 0), 0);
   const totals = disks.map(({ totalBytes }) => totalBytes);
   const isKnown = totals.every((each) => each !== undefined);
   const totalBytes = isKnown ? totals.reduce((sum: number, each) => sum + (each ?? 0), 0) : undefined;

@@ -17,6 +17,8 @@ export interface LocalVolumeOptions {
   readonly bindingMode?: BindingMode;
   /** ReadWriteOnce unless told; the volume does not enforce it. */
   readonly accessModes?: readonly string[];
+  /** Names of nodes that reach it as well, like a volume on a network: all nodes share this machine's devices. */
+  readonly alsoOn?: readonly string[];
 }
 
 /** A PersistentVolume on one node, on a loop device over a sparse file. */
@@ -51,7 +53,8 @@ export interface VolumePlace {
 }
 
 export async function createLocalVolume(place: VolumePlace, options: LocalVolumeOptions): Promise<LocalVolume> {
-  const { name, sizeBytes, volumeMode, bindingMode = 'WaitForFirstConsumer' } = options;
+  const { name, sizeBytes, volumeMode, bindingMode = 'WaitForFirstConsumer', alsoOn = [] } = options;
+  const nodes = [place.node, ...alsoOn];
   const storageClass = STORAGE_CLASSES[bindingMode];
   const backingFile = join(place.folder, 'volumes', `${name}.img`);
   await mkdir(join(place.folder, 'volumes'), { recursive: true });
@@ -72,9 +75,7 @@ export async function createLocalVolume(place: VolumePlace, options: LocalVolume
       local: { path: device, ...(volumeMode === 'Filesystem' ? { fsType: 'ext4' } : {}) },
       nodeAffinity: {
         required: {
-          nodeSelectorTerms: [
-            { matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values: [place.node] }] },
-          ],
+          nodeSelectorTerms: [{ matchExpressions: [{ key: 'kubernetes.io/hostname', operator: 'In', values: nodes }] }],
         },
       },
     },
