@@ -48,20 +48,24 @@ export async function downloadAsLonghorn(
   }
 }
 
-/** Harvester asks for the first 128 bytes and the length; CDI asks for both again, and then QEMU reads ranges through nbdkit, each tried again where it fails. */
+/**
+ * Harvester asks for the first 128 bytes, whatever the status of the answer, and the length; CDI asks for the length again, and opens the file. Then QEMU reads ranges through nbdkit, each tried
+ * again where it fails; or, from a server that takes none, the whole file goes into scratch space.
+ */
 export async function downloadAsCdi(url: string, path: string, options: DownloadOptions = {}): Promise<Downloaded> {
   const { rangeBytes = 256 * 1024, tries = 5, onBytes } = options;
   const requests = ['GET bytes=0-127', 'HEAD', 'HEAD', 'GET'];
-  const head = await readRange(url, 0, 128, options);
+  await expectFirstBytes(url, options);
   const sizeBytes = await expectHead(url, options);
   await expectHead(url, options);
   const opened = await fetch(url, { signal: options.signal ?? null });
   if (opened.status !== 200) throw new Error(`expected status code 200, got ${opened.status}`);
-  if (opened.headers.get('accept-ranges') !== 'bytes')
-    throw new Error('the server takes no ranges; CDI would need scratch space');
   await opened.body?.cancel();
   await using file = await open(path, 'w+');
-  await file.write(head);
+  if (opened.headers.get('accept-ranges') !== 'bytes') {
+    await copyWhole(url, file, sizeBytes, { idleMs: 600_000, ...options });
+    return { sizeBytes, virtualSizeBytes: await virtualSizeOf(file, sizeBytes), requests };
+  }
   const ranges = Array.from({ length: Math.ceil(sizeBytes / rangeBytes) }, (_, at) => at * rangeBytes);
   let done = 0;
   const work = async () => {
@@ -76,6 +80,16 @@ export async function downloadAsCdi(url: string, path: string, options: Download
   };
   await Promise.all(Array.from({ length: 4 }, work));
   return { sizeBytes, virtualSizeBytes: await virtualSizeOf(file, sizeBytes), requests };
+}
+
+async function expectFirstBytes(url: string, { signal }: CallOptions): Promise<void> {
+  const answer = await fetch(url, { headers: { range: 'bytes=0-127' }, signal: signal ?? null });
+  let length = 0;
+  for await (const piece of (answer.body ?? []) as AsyncIterable<Uint8Array>) {
+    length += piece.length;
+    if (length >= 128) break;
+  }
+  if (length < 128) throw new Error('content length is less than 128 bytes');
 }
 
 async function expectHead(url: string, { signal }: CallOptions): Promise<number> {
