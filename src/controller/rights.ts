@@ -44,6 +44,11 @@ export const clusterRights: readonly PolicyRule[] = [
   // Whether the controller that this one replaces still runs.
   { apiGroups: ['apps'], resources: ['deployments'], verbs: ['list'] },
   { apiGroups: ['harvesterhci.io'], resources: ['addons'], verbs: ['get'] },
+  {
+    apiGroups: ['harvesterhci.io'],
+    resources: ['virtualmachineimages'],
+    verbs: ['get', 'list', 'create', 'patch', 'delete'],
+  },
 ];
 
 /** What it may do in its own namespace besides: be elected, and keep the certificate of its endpoint. */
