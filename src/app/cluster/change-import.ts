@@ -1,0 +1,74 @@
+import {
+  readVirtualMachineImport,
+  type StoredVirtualMachineImport,
+  virtualMachineImportKind,
+} from '../../api/virtual-machine-import.ts';
+import { refOf } from '../../domain/kubernetes-object.ts';
+import { ProblemError } from '../../domain/problems.ts';
+import type { CallOptions } from '../../lib/call-options.ts';
+import type { Cluster, JsonObject } from '../../ports/cluster.ts';
+import { describeImportName } from './find-import.ts';
+import { verdictOf } from './summarize-import.ts';
+
+/**
+ * Begins a stalled or failed import anew.
+ * @param now milliseconds since the epoch: the new value of `spec.retry`
+ * @throws ProblemError `ImportFinished`
+ */
+export async function retryImport(
+  cluster: Cluster,
+  stored: StoredVirtualMachineImport,
+  now: number,
+  options: CallOptions = {},
+): Promise<StoredVirtualMachineImport> {
+  refuseFinished(stored);
+  return await patchSpec(cluster, stored, { retry: new Date(now).toISOString() }, options);
+}
+
+/**
+ * Stops an import's transfers where they are, or lets them go on.
+ * @throws ProblemError `ImportFinished`
+ */
+export async function suspendImport(
+  cluster: Cluster,
+  stored: StoredVirtualMachineImport,
+  suspend: boolean,
+  options: CallOptions = {},
+): Promise<StoredVirtualMachineImport> {
+  refuseFinished(stored);
+  return await patchSpec(cluster, stored, { suspend }, options);
+}
+
+/**
+ * To begin a finished import anew would take away the volumes of a machine that people use. What the old controller ended is never touched again either (ruling 15).
+ * @throws ProblemError `ImportFinished`
+ */
+export function refuseFinished(stored: StoredVirtualMachineImport): void {
+  const { object } = readVirtualMachineImport(stored);
+  const verdict = verdictOf(object);
+  const name = describeImportName(object);
+  if (verdict === 'done' || object.status.progress?.finishedAt !== undefined)
+    throw new ProblemError('ImportFinished', `${name} is done; its machine is ${machineOf(object)}`);
+  if (verdict !== 'open' && object.status.progress === undefined)
+    throw new ProblemError('ImportFinished', `${name} was ended by the old controller (${object.status.importStatus})`);
+}
+
+function machineOf({ status }: { readonly status: { readonly importedVirtualMachineName?: string | undefined } }) {
+  return status.importedVirtualMachineName ?? 'not known';
+}
+
+/** Only of the object that was looked at: another one of its name may be anything. */
+async function patchSpec(
+  cluster: Cluster,
+  stored: StoredVirtualMachineImport,
+  spec: JsonObject,
+  options: CallOptions,
+): Promise<StoredVirtualMachineImport> {
+  const { uid } = stored.metadata;
+  return await cluster.patch(
+    virtualMachineImportKind,
+    refOf(stored),
+    { ...(uid === undefined ? {} : { metadata: { uid } }), spec },
+    options,
+  );
+}
