@@ -17,18 +17,19 @@ export interface LogLine {
 export interface WorkerLogOptions extends CallOptions {
   /** Only of this disk. */
   readonly disk?: number | undefined;
+  /** Told of each Pod that has not begun, once. */
   readonly onUnstarted?: ((pod: string) => void) | undefined;
 }
 
+type Reachable = Pick<OpenCluster, 'cluster' | 'readPodLog'>;
+
 /** What the workers of an import have printed, Pod by Pod: by disk, and the first transfer first. Pods that have not begun are told instead. */
 export async function* readWorkerLogs(
-  open: OpenCluster,
+  open: Reachable,
   machineImport: KubernetesObject,
   { disk, onUnstarted, ...options }: WorkerLogOptions = {},
 ): AsyncGenerator<LogLine, void> {
-  const { namespace, uid = '' } = machineImport.metadata;
-  const labels = { [IMPORT_UID_LABEL]: uid };
-  const pods = await allOf(open.cluster.list(podKind, { ...options, namespace, labels }));
+  const pods = await allOf(open.cluster.list(podKind, { ...options, ...podsOf(machineImport) }));
   const wanted = pods
     .filter((pod) => disk === undefined || diskOf(pod) === disk)
     .toSorted((one, other) => (diskOf(one) ?? 0) - (diskOf(other) ?? 0) || epochOf(one) - epochOf(other));
@@ -38,50 +39,61 @@ export async function* readWorkerLogs(
   }
 }
 
+export interface FollowLogOptions extends WorkerLogOptions {
+  /** Aborted once no more Pods come: then it ends with those that are there. */
+  readonly until?: AbortSignal | undefined;
+}
+
 /**
- * The same, and whatever they go on to print, also of Pods that come later, as it comes. Ends when aborted.
+ * The same, and whatever they go on to print, also of Pods that come later, as it comes.
  * @param onLine is told each line; lines of one Pod come in their order
  */
 export async function followWorkerLogs(
-  open: OpenCluster,
+  open: Reachable,
   machineImport: KubernetesObject,
   onLine: (line: LogLine) => void,
-  { disk, onUnstarted, signal }: WorkerLogOptions = {},
+  { disk, onUnstarted, signal, until }: FollowLogOptions = {},
 ): Promise<void> {
-  const { namespace, uid = '' } = machineImport.metadata;
-  const labels = { [IMPORT_UID_LABEL]: uid };
-  const stop = new AbortController();
-  const either = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
-  const known = new Set<string>();
+  const failure = new AbortController();
+  const given = [failure.signal, ...(signal === undefined ? [] : [signal])];
+  const reading = AbortSignal.any(given);
+  const watching = AbortSignal.any([...given, ...(until === undefined ? [] : [until])]);
+  const begun = new Set<string>();
+  const told = new Set<string>();
   const readers: Promise<void>[] = [];
   const read = async (pod: Pod) => {
     try {
-      for await (const line of linesOf(open, pod, { signal: either, follow: true })) onLine(line);
+      for await (const line of linesOf(open, pod, { signal: reading, follow: true })) onLine(line);
     } catch (error) {
-      // The end of everything, told once.
-      if (!either.aborted) stop.abort(error);
+      // The end of everything; what the others say of it afterwards is no news.
+      if (!reading.aborted) failure.abort(error);
     }
   };
   try {
-    for await (const event of open.cluster.watch(podKind, { namespace, labels, signal: either })) {
+    for await (const event of open.cluster.watch(podKind, { ...podsOf(machineImport), signal: watching })) {
       if (event.type !== 'set' || (disk !== undefined && diskOf(event.object) !== disk)) continue;
-      const pod = event.object;
-      const key = pod.metadata.uid ?? pod.metadata.name;
-      if (hasBegun(pod) && !known.has(key)) {
-        known.add(key);
-        readers.push(read(pod));
-      } else if (!hasBegun(pod)) onUnstarted?.(pod.metadata.name);
+      const { uid = '', name } = event.object.metadata;
+      if (hasBegun(event.object)) {
+        if (!begun.has(uid)) readers.push(read(event.object));
+        begun.add(uid);
+      } else if (!told.has(uid)) {
+        told.add(uid);
+        onUnstarted?.(name);
+      }
     }
-  } finally {
-    if (!stop.signal.aborted) stop.abort();
-    await Promise.all(readers);
+  } catch (error) {
+    if (!watching.aborted) failure.abort(error);
   }
-  signal?.throwIfAborted();
-  if (stop.signal.reason instanceof Error && stop.signal.reason.name !== 'AbortError') throw stop.signal.reason;
+  await Promise.all(readers);
+  reading.throwIfAborted();
+}
+
+function podsOf({ metadata: { namespace, uid = '' } }: KubernetesObject) {
+  return { namespace, labels: { [IMPORT_UID_LABEL]: uid } };
 }
 
 async function* linesOf(
-  open: OpenCluster,
+  open: Reachable,
   pod: Pod,
   options: CallOptions & { readonly follow?: boolean },
 ): AsyncGenerator<LogLine, void> {
