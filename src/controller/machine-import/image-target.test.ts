@@ -164,7 +164,7 @@ describe('the target image', () => {
     expect(modes).toEqual([undefined, undefined, '/disk']);
   });
 
-  test('nobody names a class: Harvester chooses it', async () => {
+  test('W29: nobody names a class or a number of retries: Harvester chooses both', async () => {
     const journey = await begin();
     await journey.create('web', { target: { image: {} } });
     await journey.run('web', isFinished, 100);
