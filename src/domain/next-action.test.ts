@@ -117,6 +117,14 @@ describe('what earlier controllers left (ruling 15)', () => {
     expect(nextAction(asked, limits)).toEqual({ type: 'restart' });
   });
 
+  test.each([
+    ['running', { type: 'stopTransfers' }],
+    ['stopping', { type: 'wait', reason: 'TransferStopping' }],
+    ['failed', { type: 'restart' }],
+  ] as const)('not before a transfer that is %s has ended', (state, action) => {
+    expect(nextAction({ ...withTransfer({ state }), isRetryAsked: true }, limits)).toMatchObject(action);
+  });
+
   test('an import without our record begins again', () => {
     expect(nextAction({ ...fresh, history: 'restart' }, limits)).toEqual({ type: 'restart' });
   });

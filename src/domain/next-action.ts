@@ -170,8 +170,8 @@ export function nextAction(seen: ObservedImport, limits: Limits): Action {
   if (seen.isDeleting) return afterDeletion(seen);
   if (seen.history === 'finished' && !seen.isRetryAsked) return { type: 'none', reason: 'Complete' };
   if (!seen.hasFinalizer) return { type: 'addFinalizer' };
-  if (seen.isRetryAsked || seen.history === 'restart') return { type: 'restart' };
-  if (seen.isSuspended) return whileSuspended(seen);
+  if (seen.isRetryAsked || seen.history === 'restart') return stopping(seen) ?? { type: 'restart' };
+  if (seen.isSuspended) return stopping(seen) ?? { type: 'none', reason: 'Suspended' };
   if (seen.machine.state !== 'absent') return afterMachine(seen);
   const blocked = afterPreflight(seen);
   if (blocked !== undefined) return blocked;
@@ -190,11 +190,11 @@ function afterDeletion({ hasFinalizer, leftovers }: ObservedImport): Action {
   return wait('CleaningUp', `waiting for ${listSome(names)} to go`);
 }
 
-function whileSuspended({ disks }: ObservedImport): Action {
+/** Nothing is begun anew, or called suspended, while a worker may still write. */
+function stopping({ disks }: ObservedImport): Action | undefined {
   const live = disks.filter(({ transfer }) => transfer !== undefined && isLive(transfer));
   if (live.some(({ transfer }) => transfer?.state !== 'stopping')) return { type: 'stopTransfers' };
-  if (live.length > 0) return wait('TransferStopping', 'waiting for the running transfers to stop');
-  return { type: 'none', reason: 'Suspended' };
+  return live.length > 0 ? wait('TransferStopping', 'waiting for the running transfers to stop') : undefined;
 }
 
 function afterMachine({ machine, now }: ObservedImport): Action {

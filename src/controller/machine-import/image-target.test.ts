@@ -370,6 +370,22 @@ describe('an image that cannot be imported (W1, W2)', () => {
   });
 });
 
+test('begun anew while it is served, it stops its worker first and makes another image', async () => {
+  let isAsked = false;
+  const journey = await begin({ images: () => (isAsked ? [importingStatus, importedStatus] : [importingStatus]) });
+  await journey.create('web', target);
+  await journey.run('web', ({ status }) => status?.importStatus === 'diskImageSubmitted', 100);
+  const [before] = await imagesIn(journey);
+  isAsked = true;
+  await journey.edit('web', { retry: 'now' });
+  await journey.run('web', isFinished, 200);
+  const [after, ...others] = await imagesIn(journey);
+  expect(others).toEqual([]);
+  expect(after?.metadata.uid).not.toBe(before?.metadata.uid);
+  expect(after?.spec?.url).not.toBe(before?.spec?.url);
+  expect((await journey.get('web')).status?.progress).toMatchObject({ retry: 'now', attempt: 2 });
+});
+
 describe('deleting an import of images', () => {
   const phases: readonly [name: string, until: (each: StoredVirtualMachineImport) => boolean][] = [
     ['while it is served', ({ status }) => status?.importStatus === 'disksExported'],
