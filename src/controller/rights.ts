@@ -33,6 +33,8 @@ export const clusterRights: readonly PolicyRule[] = [
   },
   { apiGroups: [CORE], resources: ['persistentvolumeclaims'], verbs: [...READ, 'create', 'delete'] },
   { apiGroups: [CORE], resources: ['pods'], verbs: [...READ, 'delete'] },
+  // One by one: whether the node of a worker that is silent still answers.
+  { apiGroups: [CORE], resources: ['nodes'], verbs: ['get'] },
   { apiGroups: [CORE], resources: ['events'], verbs: ['get', 'list', 'create', 'patch'] },
   { apiGroups: [CORE], resources: ['resourcequotas'], verbs: ['list'] },
   { apiGroups: ['batch'], resources: ['jobs'], verbs: [...READ, 'create', 'delete'] },

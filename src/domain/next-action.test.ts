@@ -286,11 +286,16 @@ describe('the watchdog', () => {
 
   test.each<[string, Partial<ObservedDisk>[], number]>([
     ['a running one', [{ transfer: transfer({ progressAt: NOW - 20_000 }) }], STALL_MS.transfer - 20_000],
-    ['a pending one', [{ transfer: transfer({ state: 'pending', progressAt: NOW }) }], STALL_MS.transferStart],
+    ['the cause why one does not start', [{ transfer: transfer({ state: 'pending', progressAt: NOW }) }], 10_000],
+    [
+      'a pending one',
+      [{ transfer: transfer({ state: 'pending', progressAt: NOW + 5000 - STALL_MS.transferStart }) }],
+      5000,
+    ],
     [
       'the first of several',
-      [{ transfer: transfer() }, { transfer: transfer({ state: 'pending' }) }],
-      STALL_MS.transferStart - 1000,
+      [{ transfer: transfer() }, { transfer: transfer({ progressAt: NOW - 30_000 }) }],
+      STALL_MS.transfer - 30_000,
     ],
     [
       'the retry of one beside others',

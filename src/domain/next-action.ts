@@ -157,6 +157,8 @@ export const STALL_MS = { volume: 45_000, transferStart: 45_000, transfer: 120_0
 /** What is stalled may have another cause by then. */
 const STALL_AGAIN_MS = 60_000;
 const LEAST_PAUSE_MS = 1_000;
+/** Why a Pod does not start is said in events, which nobody watches. */
+const PENDING_POLL_MS = 10_000;
 /** Findings that may pass by themselves are looked at again after this. */
 const PREFLIGHT_AGAIN_MS = 60_000;
 const SOURCE_POLL_MS = 5_000;
@@ -289,7 +291,8 @@ function transfers({ disks, now }: ObservedImport): Action | undefined {
 /** When a disk has to be looked at though nothing is heard of it: it may be stalled then, or is to be tried again. */
 function dueIn({ transfer, volume }: ObservedDisk, now: number): number {
   const stallsIn = transfer === undefined ? STALL_MS.transfer : transfer.progressAt + stallsAfter(transfer) - now;
-  const transferDue = transfer?.state === 'failed' ? retryIn(transfer, now) : stallsIn;
+  const stallDue = transfer?.state === 'pending' ? Math.min(stallsIn, PENDING_POLL_MS) : stallsIn;
+  const transferDue = transfer?.state === 'failed' ? retryIn(transfer, now) : stallDue;
   const isUnbound = volume.state === 'pending' && !volume.isWaitingForConsumer;
   return isUnbound ? Math.min(transferDue, volume.since + STALL_MS.volume - now) : transferDue;
 }

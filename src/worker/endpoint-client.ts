@@ -43,7 +43,7 @@ export interface EndpointClientOptions {
   readonly link: EndpointLink;
   readonly clock: Clock;
   readonly random: () => number;
-  /** Told that this run is over, whoever learns of it first: another worker has the volume, or there is no transfer any more. */
+  /** Told that this run is over, whoever learns of it first: another worker has the volume, there is no transfer any more, or this Pod is none. */
   readonly onCutOff: (problem: ProblemError) => void;
 }
 
@@ -62,6 +62,8 @@ const PROGRESS_MS = 5_000;
 export class EndpointClient {
   readonly #options: EndpointClientOptions;
   readonly #base: string;
+  /** Of reports in a row. */
+  #refusals = 0;
 
   constructor(options: EndpointClientOptions) {
     this.#options = options;
@@ -95,7 +97,13 @@ export class EndpointClient {
 
   /** Once only. @throws ProblemError also `EndpointUnreachable` and what the controller met */
   async reportProgress(progress: TransferProgress, options?: CallOptions): Promise<void> {
-    await this.#once({ method: 'POST', path: '/progress', ...json(progress), timeoutMs: PROGRESS_MS }, options);
+    try {
+      await this.#once({ method: 'POST', path: '/progress', ...json(progress), timeoutMs: PROGRESS_MS }, options);
+      this.#refusals = 0;
+    } catch (error) {
+      if (isProblem(error, 'EndpointRefused')) this.#countRefusal(error);
+      throw error;
+    }
   }
 
   /** Whether what this run serves has arrived where it shall be. */
@@ -136,6 +144,12 @@ export class EndpointClient {
     if (problem.code === 'EndpointRefused') this.#options.token.forget();
     return problem;
   };
+
+  /** A Pod that the cluster has given up has no good token any more: nobody could tell it otherwise that its time is over. */
+  #countRefusal(problem: ProblemError): void {
+    this.#refusals += 1;
+    if (this.#refusals >= MOST_REFUSALS) this.#options.onCutOff(problem);
+  }
 
   async #patiently(request: Omit<EndpointRequest, 'headers'> & Partial<EndpointRequest>, options: CallOptions = {}) {
     const { clock, random } = this.#options;

@@ -21,6 +21,7 @@ import type {
   ObservedVolume,
 } from '../../domain/next-action.ts';
 import type { CallOptions } from '../../lib/call-options.ts';
+import { explainSilence } from './explain-silence.ts';
 import { historyOf } from './history.ts';
 import { imagesOf } from './images-of.ts';
 import type { ImportParts, PreflightMemory } from './import-world.ts';
@@ -149,7 +150,16 @@ async function observeDisks(
     const found = await jobOfRun(parts, { namespace, uid, index, epoch: state.epoch }, ownJobs, options);
     const live = parts.live.get(namesOf(uid).transfer(index));
     const ownPods = pods.filter((each) => diskOf(each) === index);
-    const run = observeTransfer({ jobs: found, pods: ownPods, state, live });
+    const run = await explainSilence(
+      parts.cluster,
+      {
+        transfer: observeTransfer({ jobs: found, pods: ownPods, state, live }),
+        job: found.find((each) => epochOf(each) === state.epoch),
+        pod: ownPods.find(mayWrite),
+        now: parts.clock.now(),
+      },
+      options,
+    );
     const imaged = await observeImageDisk(parts, machineImport, disk, { run, state, live }, options);
     const transfer = imaged === undefined ? run : imaged.transfer;
     const volume =
