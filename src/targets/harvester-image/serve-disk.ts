@@ -1,10 +1,11 @@
 import { LEAF_BYTES, leafOf } from '../../domain/digest-layout.ts';
+import { LeafReader } from '../../formats/leaves/leaf-reader.ts';
+import { isForward } from '../../formats/leaves/leaves-in-order.ts';
+import { surveyDisk } from '../../formats/leaves/survey-disk.ts';
 import { VirtualQcow2 } from '../../formats/qcow2/virtual-qcow2.ts';
 import type { DiskReader } from '../../ports/disk-reader.ts';
-import { LeafReader } from './leaf-reader.ts';
 import { SequentialDisk } from './sequential-disk.ts';
 import { etagOf, type ServeDiskOptions, type ServedFile } from './served-file.ts';
-import { surveyDisk } from './survey-disk.ts';
 
 /**
  * Makes a file of a disk without writing it: a qcow2 with its tables computed beforehand where every file of the image can be read anywhere, else the raw disk from its start to its
@@ -12,9 +13,13 @@ import { surveyDisk } from './survey-disk.ts';
  * @throws ProblemError what walking the image's map finds
  */
 export async function serveDisk(reader: DiskReader, options: ServeDiskOptions): Promise<ServedFile> {
-  if (reader.files.some((file) => file.read === undefined)) return new SequentialDisk(reader, options);
+  if (isForward(reader)) return new SequentialDisk(reader, options);
   const survey = await surveyDisk(reader, { signal: options.signal });
-  const leaves = new LeafReader({ reader, survey, ...options });
+  let fetchedBytes = 0;
+  const onFetched = (bytes: number) => {
+    fetchedBytes += bytes;
+  };
+  const leaves = new LeafReader({ reader, survey, ...options, onFetched });
   const image = new VirtualQcow2(survey.allocated, async (offset, length) => {
     const leaf = leafOf(offset);
     const bytes = await leaves.read(leaf);
@@ -29,7 +34,7 @@ export async function serveDisk(reader: DiskReader, options: ServeDiskOptions): 
     etag: etagOf('qcow2', reader),
     hasRanges: true,
     get fetchedBytes() {
-      return leaves.fetchedBytes;
+      return fetchedBytes;
     },
     read: (from, to, { signal } = {}) => image.read(from, to, { signal, onAhead }),
     async readLeaves(wants, { signal } = {}) {

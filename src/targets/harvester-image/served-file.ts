@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
+import type { LeafOptions } from '../../formats/leaves/leaf-options.ts';
 import type { CallOptions } from '../../lib/call-options.ts';
-import type { DecodePiece, DiskReader } from '../../ports/disk-reader.ts';
-import type { RateLimiter } from '../../ports/transfer.ts';
+import type { DiskReader } from '../../ports/disk-reader.ts';
 
 /** A file as a downloader sees it, whether it lies anywhere or not. */
 export interface ServedFile {
@@ -21,12 +21,8 @@ export interface ServedFile {
   readLeaves(wants: (leaf: number) => boolean, options?: CallOptions): Promise<void>;
 }
 
-export interface ServeDiskOptions extends CallOptions {
-  readonly decode: DecodePiece;
-  readonly rateLimiter?: RateLimiter | undefined;
-  /** Is shown every leaf with data that was read; again when it is read again. */
-  readonly onLeaf?: ((leaf: number, bytes: Uint8Array) => void) | undefined;
-}
+/** `onLeaf` is shown every leaf with data that was read. */
+export type ServeDiskOptions = Omit<LeafOptions, 'onFetched'>;
 
 /** The same for the same content, whichever process serves it: a download goes on with the next one. */
 export function etagOf(format: string, { contentId, virtualSizeBytes }: DiskReader): string {

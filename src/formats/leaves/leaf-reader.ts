@@ -1,19 +1,13 @@
 import { LEAF_BYTES } from '../../domain/digest-layout.ts';
 import { ProblemError } from '../../domain/problems.ts';
-import type { DecodePiece, DiskReader, EncodedPiece } from '../../ports/disk-reader.ts';
-import type { RateLimiter } from '../../ports/transfer.ts';
+import type { DiskReader } from '../../ports/disk-reader.ts';
+import { type LeafOptions, tooShort } from './leaf-options.ts';
 import { PieceIndex, type PlacedPiece } from './piece-index.ts';
 import type { DiskSurvey } from './survey-disk.ts';
 
-export interface LeafReaderOptions {
+export interface LeafReaderOptions extends LeafOptions {
   readonly reader: DiskReader;
   readonly survey: DiskSurvey;
-  readonly decode: DecodePiece;
-  readonly rateLimiter?: RateLimiter | undefined;
-  /** Is shown each leaf that was read, whole; also again when it is read again. */
-  readonly onLeaf?: ((leaf: number, bytes: Uint8Array) => void) | undefined;
-  /** Ends everything that is being fetched. */
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** Leaves kept: those that are read, and the ones fetched ahead. 4 MiB each. */
@@ -33,14 +27,9 @@ export class LeafReader {
   readonly #options: LeafReaderOptions;
   readonly #leaves = new Map<number, Promise<Uint8Array>>();
   readonly #sections = new Map<number, Promise<PieceIndex>>();
-  #fetchedBytes = 0;
 
   constructor(options: LeafReaderOptions) {
     this.#options = options;
-  }
-
-  get fetchedBytes(): number {
-    return this.#fetchedBytes;
   }
 
   /**
@@ -84,12 +73,12 @@ export class LeafReader {
   }
 
   async #readGroup({ file, from, end, pieces }: Group, leafOffset: number, into: Uint8Array): Promise<void> {
-    const { reader, decode, rateLimiter, signal } = this.#options;
+    const { reader, decode, rateLimiter, onFetched, signal } = this.#options;
     await rateLimiter?.take(end - from, { signal });
     const source = reader.files[file];
     if (source?.read === undefined) throw new ProblemError('SourceRangesRequired', `file ${file} of ${reader.format}`);
     const encoded = await source.read(from, end - from, { signal });
-    this.#fetchedBytes += encoded.length;
+    onFetched?.(encoded.length);
     for (const piece of pieces) {
       const packed = encoded.subarray(piece.fileOffset - from, piece.fileOffset - from + piece.fileBytes);
       const at = piece.offset - leafOffset;
@@ -120,14 +109,6 @@ export class LeafReader {
     }
     return building;
   }
-}
-
-export function tooShort({ offset, length, fileOffset }: EncodedPiece, decoded: number): ProblemError {
-  return new ProblemError(
-    'DiskImageCorrupt',
-    `the piece at file offset ${fileOffset} unpacks to ${decoded} bytes; the disk has ${length} at byte ${offset}`,
-    { context: { offset, fileOffset } },
-  );
 }
 
 interface Group {

@@ -1,7 +1,7 @@
 import { leafCount, leafOf } from '../../domain/digest-layout.ts';
-import { AllocatedClusters } from '../../formats/qcow2/allocated-clusters.ts';
 import type { CallOptions } from '../../lib/call-options.ts';
 import type { DiskReader } from '../../ports/disk-reader.ts';
+import { AllocatedClusters } from '../qcow2/allocated-clusters.ts';
 
 export interface DiskSurvey {
   readonly allocated: AllocatedClusters;
