@@ -16,7 +16,7 @@ import { claimObject } from './objects/claim.ts';
 import { reportObject } from './objects/report.ts';
 import { transferJob } from './objects/transfer-job.ts';
 import { type Observation, ownerOf } from './observe.ts';
-import { diskOf, mayWrite } from './observe-transfer.ts';
+import { diskOf, epochOf, mayWrite } from './observe-transfer.ts';
 import { claimOfImage, createImage, giveUpImage, type ImageWork, imageRunOf, volumeModeOf } from './perform-image.ts';
 import { encodePlan, hashSpec, type PlanRecord } from './plan-record.ts';
 import { runPreflight } from './preflight.ts';
@@ -190,6 +190,16 @@ class ImportWork {
     const serves = image?.stage === 'serve' ? 'image' : undefined;
     const job = transferJob({ ...place, disk: { ...disk, volumeMode }, epoch, serves }, this.#parts.worker);
     await unlessThere(this.#parts.cluster.create(jobKind, job, this.#options));
+    await this.#removeRunsBefore(index, epoch - 1);
+  }
+
+  /** The last run's Job stays, with what its Pod logged; a disk that is tried for days would otherwise leave hundreds. */
+  async #removeRunsBefore(index: number, epoch: number): Promise<void> {
+    for (const job of this.#parts.objects.jobs(this.#uid)) {
+      const { uid, deletionTimestamp } = job.metadata;
+      if (diskOf(job) !== index || !(epochOf(job) < epoch) || deletionTimestamp !== undefined) continue;
+      await this.#parts.cluster.delete(jobKind, refOf(job), { ...this.#options, uid });
+    }
   }
 
   async createImage(index: number): Promise<void> {

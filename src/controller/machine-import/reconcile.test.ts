@@ -172,6 +172,20 @@ describe('one writer (ruling 16)', () => {
 });
 
 describe('a transfer that fails', () => {
+  test('leaves the Job of its last run for whoever looks into it, and of no run before', async () => {
+    const jobs: string[][] = [];
+    const journey = await ImportJourney.begin({
+      work: async (run, own) => {
+        const names = await own.inventory();
+        jobs.push(names.filter((each) => each.startsWith('Job')).map((each) => each.split('-').at(-1) ?? ''));
+        return run.epoch === 5 ? await finishAtOnce(run, own) : { exitCode: 1 };
+      },
+    });
+    await journey.create('web');
+    await journey.run('web', isFinished, 200);
+    expect(jobs).toEqual([['1'], ['1', '2'], ['2', '3'], ['3', '4'], ['4', '5']]);
+  });
+
   test('W8: goes on from its checkpoint, after pauses that grow only while it gets no further', async () => {
     const started: number[] = [];
     const journey = await ImportJourney.begin({
