@@ -692,6 +692,19 @@ const catalogue = {
     retry: 'never',
   },
 
+  // --- the command line and a cluster
+  ImportFinished: {
+    summary: 'The import is over, and what it made belongs to its users now.',
+    remedy:
+      'To import the machine once more, run `airlift delete import <name>`, rename or remove the machine, and `airlift apply` the import again.',
+    retry: 'never',
+  },
+  ManifestUnreadable: {
+    summary: 'The manifest cannot be applied.',
+    remedy: 'Correct the named document; nothing of this manifest was applied.',
+    retry: 'never',
+  },
+
   // --- our kinds
   FieldNotUnderstood: {
     summary: 'A field of the object has a value that cannot be used.',
