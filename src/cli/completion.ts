@@ -20,9 +20,9 @@ function flagsOf(command: CommandDefinition): [name: string, flag: Flag][] {
   return Object.entries({ ...command.flags, ...COMMON_FLAGS });
 }
 
-/** Fixed values of the positional, where it has some. */
-function valuesOf(command: CommandDefinition): readonly string[] | undefined {
-  return command.positionals[0]?.of;
+/** Known values of the first positional, where it has some. */
+function valuesOf({ positionals: [first] }: CommandDefinition): readonly string[] | undefined {
+  return first?.of ?? first?.suggests;
 }
 
 /**

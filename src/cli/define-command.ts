@@ -14,6 +14,8 @@ export interface CommandDefinition<F extends Flags = Flags> {
   readonly examples: readonly (readonly [command: string, does: string])[];
   /** The same command line continues what was interrupted. */
   readonly isResumable?: boolean;
+  /** What an interruption leaves, where that may be something. */
+  readonly whenInterrupted?: string;
   run(call: CommandCall<F>): Promise<ExitCode>;
 }
 
@@ -25,6 +27,8 @@ export interface Positional {
   readonly isList?: boolean;
   /** The only values allowed. */
   readonly of?: readonly string[];
+  /** Values that may be meant, for completion. */
+  readonly suggests?: readonly string[];
 }
 
 export type Flag =

@@ -126,6 +126,8 @@ async function run(argv: readonly string[], world: World = {}) {
       if (text === undefined) throw new ProblemError('SourceNotFound', `cannot read ${path}: ENOENT`);
       return text;
     },
+    openCluster: () => Promise.reject(new Error('nobody should open a cluster here')),
+    readInput: () => Promise.reject(new Error('nobody should read standard input here')),
     passwordFromEnvironment: world.environmentPassword,
   };
   const exitCode = await runCli(argv, {

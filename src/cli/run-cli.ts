@@ -2,12 +2,22 @@ import { Command, CommanderError } from 'commander';
 import type { Clock } from '../app/platforms.ts';
 import { isProblem, type ProblemError } from '../domain/problems.ts';
 import { addCommonOptions, buildCommand, configureCommand, hintFor, readFlags } from './build-command.ts';
+import { applyCommand } from './commands/apply.ts';
 import { benchCommand } from './commands/bench.ts';
+import { cancelCommand } from './commands/cancel.ts';
 import { createCompletionCommand } from './commands/completion.ts';
 import { crdCommand } from './commands/crd.ts';
+import { deleteCommand } from './commands/delete.ts';
+import { describeCommand } from './commands/describe.ts';
+import { getCommand } from './commands/get.ts';
 import { importCommand } from './commands/import.ts';
 import { inspectCommand } from './commands/inspect.ts';
+import { logsCommand } from './commands/logs.ts';
+import { orphansCommand } from './commands/orphans.ts';
 import { planCommand } from './commands/plan.ts';
+import { resumeCommand } from './commands/resume.ts';
+import { retryCommand } from './commands/retry.ts';
+import { suspendCommand } from './commands/suspend.ts';
 import { verifyCommand } from './commands/verify.ts';
 import { versionCommand } from './commands/version.ts';
 import type { CommandDefinition } from './define-command.ts';
@@ -38,6 +48,16 @@ export const commands: readonly CommandDefinition[] = [
   importCommand,
   verifyCommand,
   benchCommand,
+  getCommand,
+  describeCommand,
+  applyCommand,
+  retryCommand,
+  suspendCommand,
+  resumeCommand,
+  cancelCommand,
+  deleteCommand,
+  logsCommand,
+  orphansCommand,
   crdCommand,
   versionCommand,
   createCompletionCommand(() => commands),
@@ -117,7 +137,7 @@ function answerError(error: unknown, parts: CliParts, run: Run): ExitCode {
     return ExitCode.problem;
   }
   if (isProblem(cause, 'Interrupted') && !run.definition?.isResumable) {
-    io.complain('Stopped; nothing was changed.');
+    io.complain(`Stopped; ${run.definition?.whenInterrupted ?? 'nothing was changed.'}`);
     return ExitCode.interrupted;
   }
   io.complain(renderProblem(cause, io, commandToContinue(cause, run, programName)));

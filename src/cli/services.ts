@@ -1,4 +1,5 @@
 import type { BenchOptions, BenchResult } from '../app/bench-transfer.ts';
+import type { OpenCluster } from '../app/cluster/open-cluster.ts';
 import type { ImportMachineOptions, ImportOutcome } from '../app/import-parts.ts';
 import type { ImportPlan } from '../app/import-plan.ts';
 import type { MeasureLimits } from '../app/measure-for-plan.ts';
@@ -26,9 +27,13 @@ export interface Services {
   ): Promise<ImportOutcome>;
   benchTransfer(source: OpenSource, target: OpenTarget, options: BenchOptions): Promise<BenchResult>;
   verifyReport(path: string, options: VerifyOptions): Promise<readonly DiskVerification[]>;
+  /** @throws ProblemError `KubeconfigMissing`, `KubeconfigUnusable`, `KubeCredentialsFailed`; nothing is asked of the cluster yet */
+  openCluster(options: ClusterOptions & CallOptions): Promise<OpenCluster>;
   versions(): Readonly<Record<string, string>>;
   /** A small text file such as a CA; problems are SourceNotFound and SourceForbidden. */
   readTextFile(path: string): Promise<string>;
+  /** All that is given to standard input, as text. */
+  readInput(options?: CallOptions): Promise<string>;
   /** AIRLIFT_PASSWORD. */
   readonly passwordFromEnvironment: string | undefined;
 }
@@ -42,6 +47,14 @@ export interface TransferLimits {
   readonly lanes?: number | undefined;
   /** Most connections to one server. */
   readonly connections?: number | undefined;
+}
+
+/** Which cluster is meant; by the rules of kubectl where nothing is told. */
+export interface ClusterOptions {
+  readonly kubeconfig?: string | undefined;
+  readonly context?: string | undefined;
+  /** Instead of the context's own. */
+  readonly namespace?: string | undefined;
 }
 
 /** How to reach and trust a source. Secrets are values here, already read from where they lie. */

@@ -15,7 +15,9 @@ import { openDirTarget } from '../targets/dir/dir-target.ts';
 import { nodeStorage } from '../targets/dir/node-storage.ts';
 import { openImportedDisk } from '../targets/dir/open-imported-disk.ts';
 import { createDataPlane, hashes, inflate } from './data-plane.ts';
+import { openCluster } from './open-cluster.ts';
 import { airliftVersion } from './package-version.ts';
+import { readInput } from './read-input.ts';
 import { systemClock } from './system-clock.ts';
 
 const clock = systemClock;
@@ -64,6 +66,7 @@ export const services: Services = {
       path,
       options,
     ),
+  openCluster: (options) => openCluster(options, clock),
   versions: () => ({
     airlift: airliftVersion,
     node: process.version,
@@ -73,6 +76,7 @@ export const services: Services = {
     libc: libc.state,
     zstd: process.versions.zstd ?? 'unknown',
   }),
+  readInput: (options) => readInput(process.stdin, options),
   readTextFile: (path) => readText(path, 'SourceNotFound'),
   passwordFromEnvironment: process.env.AIRLIFT_PASSWORD,
 };

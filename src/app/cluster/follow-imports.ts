@@ -1,11 +1,15 @@
-import { type StoredVirtualMachineImport, virtualMachineImportKind } from '../../api/virtual-machine-import.ts';
+import {
+  readVirtualMachineImport,
+  type VirtualMachineImport,
+  virtualMachineImportKind,
+} from '../../api/virtual-machine-import.ts';
 import type { CallOptions } from '../../lib/call-options.ts';
 import type { Cluster } from '../../ports/cluster.ts';
 import type { ClusterScope } from './open-cluster.ts';
-import { type ImportSummary, summarizeImport } from './summarize-import.ts';
+import { type ImportSummary, summarize } from './summarize-import.ts';
 
 export type ImportChange =
-  | { readonly type: 'set'; readonly summary: ImportSummary; readonly object: StoredVirtualMachineImport }
+  | { readonly type: 'set'; readonly summary: ImportSummary; readonly machineImport: VirtualMachineImport }
   | { readonly type: 'gone'; readonly namespace: string; readonly name: string }
   /** All that were there at the beginning have been told. */
   | { readonly type: 'synced' };
@@ -25,8 +29,10 @@ export async function* followImports(
   const fields = name === undefined ? undefined : { 'metadata.name': name };
   for await (const event of cluster.watch(virtualMachineImportKind, { ...options, namespace, fields })) {
     if (event.type === 'synced') yield event;
-    else if (event.type === 'set') yield { type: 'set', summary: summarizeImport(event.object), object: event.object };
-    else yield { type: 'gone', namespace: event.object.metadata.namespace ?? '', name: event.object.metadata.name };
+    else if (event.type === 'set') {
+      const { object: machineImport } = readVirtualMachineImport(event.object);
+      yield { type: 'set', summary: summarize(machineImport), machineImport };
+    } else yield { type: 'gone', namespace: event.object.metadata.namespace ?? '', name: event.object.metadata.name };
   }
 }
 

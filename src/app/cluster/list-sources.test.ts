@@ -28,6 +28,16 @@ test('lists the sources of all kinds in a namespace, or those of one name', asyn
   expect(await names({ namespace: NAMESPACE, name: 'files' })).toEqual(['OvaSource vms/files']);
 });
 
+test.each([
+  ['https://files.example/web01.ova', 'https://files.example/web01.ova'],
+  ['https://me:secret@files.example:8443/a.ova', 'https://files.example:8443/a.ova'],
+  ['https://files.example/a.ova?X-Signature=secret', 'https://files.example/a.ova?...'],
+  ['no address, but a secret', undefined],
+  [undefined, undefined],
+])('of the address %s is shown %s', (url, shown) => {
+  expect(summarizeSource(aSource({ spec: { url } })).address).toBe(shown);
+});
+
 test('a source is summed up with its address, its state, and what to do', () => {
   const check = {
     time: '2026-11-01T10:00:00Z',

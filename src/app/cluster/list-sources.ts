@@ -45,9 +45,7 @@ export async function* listSources(
 }
 
 export function summarizeSource(stored: KubernetesObject): SourceSummary {
-  const known = sourceKinds.find(({ resource }) => resource.kind === stored.kind);
-  if (known === undefined) throw new Error(`${stored.kind} is no kind of source`);
-  const { metadata, spec, status } = known.read(stored).object;
+  const { metadata, spec, status } = kindOf(stored).read(stored).object;
   const { check } = status;
   return {
     kind: stored.kind,
@@ -63,7 +61,20 @@ export function summarizeSource(stored: KubernetesObject): SourceSummary {
   };
 }
 
-/** Each kind names its address in its own way. */
+export function resourceOfSource(stored: KubernetesObject): ResourceKind {
+  return kindOf(stored).resource;
+}
+
+function kindOf({ kind }: KubernetesObject): SourceKind {
+  const known = sourceKinds.find(({ resource }) => resource.kind === kind);
+  if (known === undefined) throw new Error(`${kind} is no kind of source`);
+  return known;
+}
+
+/** Each kind names its address in its own way. An account in it, and a query, which in presigned addresses is the credential, are nobody's business. */
 function addressOf(spec: { readonly url?: string | undefined; readonly endpoint?: string | undefined }) {
-  return spec.url ?? spec.endpoint;
+  const address = spec.url ?? spec.endpoint;
+  const url = address === undefined ? null : URL.parse(address);
+  if (url === null) return undefined;
+  return `${url.protocol}//${url.host}${url.pathname}${url.search === '' ? '' : '?...'}`;
 }

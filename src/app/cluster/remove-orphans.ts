@@ -4,10 +4,9 @@ import type { Cluster } from '../../ports/cluster.ts';
 import type { Orphan } from './find-orphans.ts';
 
 /** How the removal of one went; `changed` when by now another object has its name. */
-export type Removal = { readonly orphan: Orphan } & (
-  | { readonly result: 'removed' | 'changed' }
-  | { readonly result: 'failed'; readonly problem: ProblemError }
-);
+export type Removal =
+  | { readonly orphan: Orphan; readonly result: 'removed' | 'changed' }
+  | { readonly orphan: Orphan; readonly result: 'failed'; readonly problem: ProblemError };
 
 /** Removes them one by one, each only if it is still the object that was found; tells of each. */
 export async function* removeOrphans(

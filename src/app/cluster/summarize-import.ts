@@ -35,9 +35,13 @@ export interface ImportSummary {
   readonly createdAt: string | undefined;
 }
 
-/** Imports of the old controller have no progress of ours: theirs is told by `status.importStatus`. */
+/** @see summarize */
 export function summarizeImport(stored: StoredVirtualMachineImport): ImportSummary {
-  const { object } = readVirtualMachineImport(stored);
+  return summarize(readVirtualMachineImport(stored).object);
+}
+
+/** Imports of the old controller have no progress of ours: theirs is told by `status.importStatus`. */
+export function summarize(object: VirtualMachineImport): ImportSummary {
   const { metadata, status } = object;
   const { progress = {} } = status;
   const verdict = verdictOf(object);
