@@ -104,3 +104,7 @@ export const EPOCH_LABEL = 'migration.harvesterhci.io/epoch';
 export const TOKEN_AUDIENCE = 'airlift';
 /** Of server-side apply. */
 export const FIELD_MANAGER = 'airlift';
+/** Of what a person does by the command line. */
+export const CLI_FIELD_MANAGER = 'airlift-cli';
+/** The Lease that the controller in charge renews, unless its installation says otherwise. */
+export const CONTROLLER_LEASE = 'airlift-controller';
