@@ -15,18 +15,27 @@ export interface ControllerOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+interface Place {
+  readonly port: number;
+  readonly url: string;
+  readonly healthUrl: string;
+}
+
 /** The controller on the host, which Pods reach at the host's address. */
 export class ControllerProcess {
   output = '';
   readonly port: number;
   readonly url: string;
+  /** Of `/healthz`, `/readyz` and `/metrics`. */
+  readonly healthUrl: string;
   readonly #process: ChildProcess;
   readonly #ended: Promise<unknown>;
 
-  private constructor(process: ChildProcess, port: number, url: string) {
+  private constructor(process: ChildProcess, { port, url, healthUrl }: Place) {
     this.#process = process;
     this.port = port;
     this.url = url;
+    this.healthUrl = healthUrl;
     for (const stream of [process.stdout, process.stderr])
       stream?.setEncoding('utf8').on('data', (text: string) => {
         this.output += text;
@@ -36,6 +45,7 @@ export class ControllerProcess {
 
   static async start({ cluster, user, image, port: wanted, env = {} }: ControllerOptions): Promise<ControllerProcess> {
     const port = wanted ?? (await freePort(cluster.hostAddress));
+    const healthPort = await freePort(cluster.hostAddress);
     const url = `https://${cluster.hostAddress}:${port}`;
     const child = spawn(process.execPath, [...NODE_FLAGS, join(ROOT, 'src/main/controller.ts')], {
       env: {
@@ -47,11 +57,43 @@ export class ControllerProcess {
         AIRLIFT_ENDPOINT_HOST: cluster.hostAddress,
         AIRLIFT_ENDPOINT_PORT: String(port),
         AIRLIFT_ENDPOINT_URL: url,
+        AIRLIFT_HEALTH_PORT: String(healthPort),
         ...env,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    return new ControllerProcess(child, port, url);
+    const healthUrl = `http://${cluster.hostAddress}:${healthPort}`;
+    return new ControllerProcess(child, { port, url, healthUrl });
+  }
+
+  /** Status and text; status 0 while nobody answers. */
+  async askHealth(path: string): Promise<{ readonly status: number; readonly text: string }> {
+    try {
+      const answer = await fetch(`${this.healthUrl}${path}`);
+      return { status: answer.status, text: await answer.text() };
+    } catch (error) {
+      if (this.hasEnded) throw error;
+      return { status: 0, text: String(error) };
+    }
+  }
+
+  /** Of one figure, summed over the labels that are not named. */
+  async readMetric(name: string, labels: Readonly<Record<string, string>> = {}): Promise<number> {
+    const { text } = await this.askHealth('/metrics');
+    const wanted = Object.entries(labels).map(([key, value]) => `${key}="${value}"`);
+    return text
+      .split('\n')
+      .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
+      .filter((line) => wanted.every((each) => line.includes(each)))
+      .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+  }
+
+  get hasEnded(): boolean {
+    return this.#process.exitCode !== null || this.#process.signalCode !== null;
+  }
+
+  get exitCode(): number | null {
+    return this.#process.exitCode;
   }
 
   get pid(): number {

@@ -4,6 +4,7 @@ import { API_VERSION } from '../api/literals.ts';
 import { ovaSourceKind } from '../api/ova-source.ts';
 import { networkAttachmentDefinitionKind, virtualMachineKind } from '../api/platform-kinds.ts';
 import { virtualMachineImportKind } from '../api/virtual-machine-import.ts';
+import { ProblemError } from '../domain/problems.ts';
 import type { Log } from '../ports/log.ts';
 import { ClusterMachinery, type WorkerEnd, type WorkerRun } from '../testing/import-journey/cluster-machinery.ts';
 import { FakeOvaAdapter } from '../testing/import-journey/fake-ova-adapter.ts';
@@ -47,6 +48,10 @@ class World implements AsyncDisposable {
       work: (run) => (work ?? finish)(run, this),
     });
     this.#running = this.#start();
+  }
+
+  get adapter(): FakeOvaAdapter {
+    return this.#adapter;
   }
 
   get controller(): ImportController {
@@ -152,6 +157,48 @@ describe('the controller of imports', () => {
     expect(most).toBeGreaterThan(3);
     expect(most).toBeLessThanOrEqual(8);
     expect(world.errors).toEqual([]);
+  });
+
+  test('W11: an import that was refused for its source goes on when the source is ready, without being touched', async () => {
+    await using world = new World();
+    await world.prepare();
+    world.adapter.failure = new ProblemError('SourceAuthRequired', 'it says 401');
+    await world.createImports(1);
+    await world.until((phases) => phases[0] === 'Stalled');
+    world.adapter.failure = undefined;
+    await world.clock.advance(600_000);
+    expect(await world.phases()).toEqual(['Stalled']);
+    world.controller.lookAgain({ kind: 'OvaSource', namespace: NAMESPACE, name: 'other' });
+    await world.clock.advance(10_000);
+    expect(await world.phases()).toEqual(['Stalled']);
+    world.controller.lookAgain({ kind: 'OvaSource', namespace: NAMESPACE, name: 'files' });
+    await world.until((phases) => phases[0] === 'Finished');
+    expect(world.controller.countByPhase()).toEqual(new Map([['Finished', 1]]));
+  });
+
+  test('ends, and says why, when it may not watch what it needs', async () => {
+    const clock = new ManualClock();
+    const cluster = new MemoryCluster({ clock, kinds: [{ kind: virtualMachineImportKind, hasStatus: true }] });
+    await using world = new World();
+    const { parts } = world.controller;
+    const controller = new ImportController({
+      cluster,
+      clock,
+      random: () => 0.5,
+      log: { info() {}, warn() {}, error() {} },
+      adapters: [],
+      events: parts.events,
+      worker: parts.worker,
+      airliftVersion: '1',
+      images: undefined,
+      limits: { total: 1, perHost: 1, perNode: 1 },
+      endpointCa: () => '',
+    });
+    // KubeVirt is not there.
+    const ended = controller.run({});
+    ended.catch(() => {});
+    await clock.advance(120_000);
+    await expect(ended).rejects.toMatchObject({ code: 'ClusterKindMissing' });
   });
 
   test('takes no more than 20 writes for each', async () => {

@@ -1,4 +1,5 @@
 import { IMPORT_UID_LABEL } from '../api/literals.ts';
+import type { TransferOutcome } from '../api/transfer-protocol.ts';
 import type { ObjectRef } from '../domain/kubernetes-object.ts';
 import type { CallOptions } from '../lib/call-options.ts';
 import { WorkQueue, type WorkQueueHooks } from '../lib/work-queue.ts';
@@ -34,6 +35,9 @@ export interface ImportControllerOptions {
   /** Imports looked at at once; a slow source holds up one of these. */
   readonly concurrency?: number;
   readonly hooks?: WorkQueueHooks | undefined;
+  readonly onWatchRetry?: ((kind: string) => void) | undefined;
+  /** A worker has told how its run ended, and that is stored. */
+  readonly onOutcome?: ((outcome: TransferOutcome) => void) | undefined;
 }
 
 /** Progress is written to the status no more often than this; milestones are written at once. */
@@ -60,8 +64,10 @@ export class ImportController {
       cluster,
       onImport: (ref) => this.#queue.add(keyOf(ref)),
       onTransferEnd: () => this.#places.wakeWaiting(),
-      onRetry: (kind, problem, afterMs) =>
-        log.warn('watch is tried again', { kind, problem: problem.message, afterMs }),
+      onRetry: (kind, problem, afterMs) => {
+        log.warn('watch is tried again', { kind, problem, afterMs });
+        options.onWatchRetry?.(kind);
+      },
     });
     this.#places = new TransferPlaces({
       limits,
@@ -87,6 +93,7 @@ export class ImportController {
       parts: this.parts,
       importOf: (uid) => this.objects.importOf(uid),
       isSynced: () => this.objects.isSynced,
+      onOutcome: options.onOutcome,
       onNews: ({ namespace, name }, isMilestone) => {
         const key = keyOf({ namespace, name });
         if (isMilestone) this.#queue.add(key);
@@ -99,7 +106,7 @@ export class ImportController {
       clock,
       random,
       onError: (key, error, failures) =>
-        log.error('import could not be looked at', { machineImport: key, error: describe(error), failures }),
+        log.error('import could not be looked at', { machineImport: key, error, failures }),
       hooks,
     });
   }
@@ -109,16 +116,43 @@ export class ImportController {
    */
   async run({ signal }: CallOptions): Promise<void> {
     this.#signal = signal;
-    const watching = this.objects.run({ signal });
-    const telling = this.#tellProgress({ signal });
+    const stop = new AbortController();
+    const call = { signal: signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]) };
+    const watching = this.objects.run(call);
+    const telling = this.#tellProgress(call);
     try {
       await Promise.race([watching, telling]);
     } catch (error) {
       if (signal?.aborted !== true) throw error;
     } finally {
+      stop.abort(new Error('a part of the controller has ended'));
       await this.#queue.drain();
       await Promise.allSettled([watching, telling]);
     }
+  }
+
+  /** A source has come to be ready: what imports from it were told before does not hold any more (W11). */
+  lookAgain({ kind, namespace = '', name }: ObjectRef & { readonly kind: string }): void {
+    const source = `${kind.toLowerCase()}/${namespace}/${name}`;
+    for (const each of this.objects.imports()) {
+      if (each.source !== source || each.isFinished) continue;
+      if (this.parts.preflights.get(each.uid)?.plan === undefined) this.parts.preflights.delete(each.uid);
+      this.#queue.add(keyOf(each));
+    }
+  }
+
+  get isSynced(): boolean {
+    return this.objects.isSynced;
+  }
+
+  countByPhase(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    for (const { phase } of this.objects.imports()) counts.set(phase, (counts.get(phase) ?? 0) + 1);
+    return counts;
+  }
+
+  get transfers(): number {
+    return this.#running().length;
   }
 
   get depth(): number {
@@ -162,8 +196,4 @@ function keyOf({ namespace = '', name }: ObjectRef): string {
 function refOf(key: string): ObjectRef {
   const [namespace = '', name = ''] = key.split('/');
   return { namespace, name };
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

@@ -37,6 +37,8 @@ export interface ImportDeskOptions {
   /** False until the watches have told everything: until then nobody knows which transfers there are not. */
   readonly isSynced: () => boolean;
   /** Something about this import is worth a look: now if it is a milestone, else soon. */
+  /** It is stored. */
+  readonly onOutcome?: ((outcome: TransferOutcome) => void) | undefined;
   readonly onNews: (summary: ImportSummary, isMilestone: boolean) => void;
   /** Most connections of one transfer to its source. */
   readonly connections?: number | undefined;
@@ -144,6 +146,7 @@ export class ImportDesk implements TransferDesk {
       const { code, detail } = outcome.problem;
       await parts.transfers.saveProblem(place, { epoch, code, message: detail }, options);
     }
+    this.#options.onOutcome?.(outcome);
     onNews(place.summary, true);
   }
 

@@ -10,6 +10,8 @@ describe("the controller's settings", () => {
       namespace: 'harvester-system',
       identity: 'airlift-0_abc',
       leaseName: 'airlift-controller',
+      healthPort: 8081,
+      crossNamespaceSecrets: 'allow',
       endpoint: {
         port: 8443,
         host: undefined,
@@ -35,6 +37,8 @@ describe("the controller's settings", () => {
         AIRLIFT_ENDPOINT_URL: 'https://10.11.0.1:9443',
         AIRLIFT_ENDPOINT_PORT: '9443',
         AIRLIFT_TRANSFERS_PER_HOST: '2',
+        AIRLIFT_HEALTH_PORT: '9000',
+        AIRLIFT_SECRETS_OF_OTHER_NAMESPACES: 'deny',
         AIRLIFT_WORKER_RESOURCES: '{"requests":{"cpu":"1"},"limits":{"memory":"384Mi"}}',
         AIRLIFT_WORKER_ROOT: 'true',
         AIRLIFT_WORKER_PRIORITY_CLASS: 'low',
@@ -44,6 +48,7 @@ describe("the controller's settings", () => {
     );
     expect(given.endpoint.names).toEqual(['10.11.0.1', 'harvester-vm-import-controller.harvester-system.svc']);
     expect(given.limits.perHost).toBe(2);
+    expect(given).toMatchObject({ healthPort: 9000, crossNamespaceSecrets: 'deny' });
     expect(given.worker).toMatchObject({
       resources: { requests: { cpu: '1' }, limits: { memory: '384Mi' } },
       isRootAllowed: true,

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { CONTROLLER_NAME } from '../api/literals.ts';
+import { CONTROLLER_LEASE, CONTROLLER_NAME } from '../api/literals.ts';
 import { ProblemError } from '../domain/problems.ts';
 import type { ControllerSettings } from './settings.ts';
 
@@ -44,7 +44,9 @@ const schema = z.object({
   AIRLIFT_ENDPOINT_URL: z.url({ protocol: /^https$/ }).optional(),
   AIRLIFT_IMAGE_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
   AIRLIFT_IMAGE_URL: z.url({ protocol: /^http$/ }).optional(),
-  AIRLIFT_LEASE: z.string().min(1).default('airlift-controller'),
+  AIRLIFT_HEALTH_PORT: whole(0, 65_535, 8081),
+  AIRLIFT_SECRETS_OF_OTHER_NAMESPACES: z.enum(['allow', 'deny']).default('allow'),
+  AIRLIFT_LEASE: z.string().min(1).default(CONTROLLER_LEASE),
   AIRLIFT_ENDPOINT_SECRET: z.string().min(1).default('airlift-endpoint'),
   AIRLIFT_TRANSFERS: whole(1, 1000, 16),
   AIRLIFT_TRANSFERS_PER_HOST: whole(1, 1000, 4),
@@ -83,6 +85,8 @@ export function readSettings(
     namespace,
     identity: `${rest.AIRLIFT_POD}_${instance}`,
     leaseName: rest.AIRLIFT_LEASE,
+    healthPort: rest.AIRLIFT_HEALTH_PORT,
+    crossNamespaceSecrets: rest.AIRLIFT_SECRETS_OF_OTHER_NAMESPACES,
     endpoint: {
       port,
       host: rest.AIRLIFT_ENDPOINT_HOST,

@@ -1,132 +1,135 @@
-import { randomBytes } from 'node:crypto';
-import { leadWhileElected } from '../kube/leader-election.ts';
+import { type LeadershipChange, leadWhileElected } from '../kube/leader-election.ts';
 import { EventRecorder } from '../kube/record-event.ts';
 import type { CallOptions } from '../lib/call-options.ts';
-import type { Clock } from '../ports/clock.ts';
-import type { Cluster } from '../ports/cluster.ts';
-import type { Log } from '../ports/log.ts';
-import type { SourceAdapter } from '../ports/source-adapter.ts';
-import { ImageEndpoint } from './endpoint/image-endpoint.ts';
-import { reviewTokenBy } from './endpoint/review-token.ts';
-import { WorkerEndpoint } from './endpoint/worker-endpoint.ts';
-import { loadEndpointCertificate } from './endpoint-secret.ts';
-import { findImageBy } from './find-image.ts';
-import { ImportController } from './import-controller.ts';
+import type { ControllerParts } from './controller-parts.ts';
+import { HealthServer } from './health-server.ts';
+import { OldControllerWatch } from './old-controller-watch.ts';
 import type { ControllerSettings } from './settings.ts';
-
-export interface ControllerParts {
-  readonly cluster: Cluster;
-  readonly clock: Clock;
-  /** In [0, 1). */
-  readonly random: () => number;
-  readonly log: Log;
-  readonly adapters: readonly SourceAdapter[];
-  readonly airliftVersion: string;
-}
-
-/** How often the endpoint's certificate is looked at. */
-const CERTIFICATE_MS = 12 * 3600 * 1000;
+import { WorkingController } from './working-controller.ts';
 
 /**
- * The controller: waits until it leads, serves workers, looks after sources and imports, and stops cleanly when told to.
- * @throws ProblemError `LeadershipLost`, and what ends a watch for good
+ * The controller: says how it is, waits until it leads and until the controller that it replaces is gone, works, and stops cleanly when told to.
+ * @throws ProblemError `LeadershipLost`, `HealthPortUnusable`, and what ends a watch for good
  */
 export async function runController(
   parts: ControllerParts,
   settings: ControllerSettings,
   options: CallOptions = {},
 ): Promise<void> {
-  const { cluster, clock, random, log } = parts;
+  const { cluster, clock, random, log, metrics } = parts;
+  const lease = { namespace: settings.namespace, name: settings.leaseName };
+  const term = new Term(parts, settings);
+  await using health = await HealthServer.start({
+    port: settings.healthPort,
+    host: settings.endpoint.host,
+    whyNotReady: () => term.whyNotReady(),
+    readMetrics: async () => ({ contentType: metrics.registry.contentType, text: await metrics.registry.metrics() }),
+  });
+  metrics.show({
+    isLeading: () => term.working !== undefined,
+    imports: () => term.working?.imports.countByPhase() ?? new Map(),
+    sources: () => term.working?.sources.count() ?? [],
+    transfers: () => term.working?.imports.transfers ?? 0,
+    queues: () => term.working?.queues ?? [],
+  });
+  log.info('standing by', { health: health.port });
   await leadWhileElected(
     {
       cluster,
       clock,
       random,
-      lease: { namespace: settings.namespace, name: settings.leaseName },
+      lease,
       identity: settings.identity,
-      onChange: (change) =>
-        log.info('leadership', { ...change, ...('error' in change ? { error: String(change.error) } : {}) }),
+      onChange: (change) => term.takeNews(change),
     },
-    async ({ signal }) => await lead(parts, settings, { signal }),
+    async ({ signal }) => await term.lead({ signal }),
     options,
   );
 }
 
-async function lead(parts: ControllerParts, settings: ControllerSettings, { signal }: CallOptions): Promise<void> {
-  const { cluster, clock, random, log, adapters } = parts;
-  const secret = {
-    cluster,
-    namespace: settings.namespace,
-    name: settings.endpoint.secretName,
-    names: settings.endpoint.names,
-    now: () => clock.now(),
-  };
-  let certificate = await loadEndpointCertificate(secret, { signal });
-  const events = new EventRecorder({
-    cluster,
-    clock,
-    component: 'airlift-controller',
-    instance: settings.identity,
-    onDropped: (event, why) => log.warn('event dropped', { reason: event.reason, why: String(why) }),
-  });
-  const imports = new ImportController({
-    cluster,
-    clock,
-    random,
-    log,
-    adapters,
-    events,
-    worker: settings.worker,
-    airliftVersion: parts.airliftVersion,
-    images: settings.images && { baseUrl: settings.images.baseUrl, createToken: createImageToken },
-    limits: settings.limits,
-    endpointCa: () => certificate.caPem,
-  });
-  await using endpoint = await WorkerEndpoint.start({
-    desk: imports.desk,
-    reviewToken: reviewTokenBy(cluster),
-    certificate,
-    clock,
-    log,
-    port: settings.endpoint.port,
-    host: settings.endpoint.host,
-  });
-  await using _images = settings.images && (await startImageEndpoint(settings.images, settings, imports, log));
-  log.info('leading', { endpoint: settings.worker.endpointUrl, port: endpoint.port });
-  const renewing = (async () => {
-    while (true) {
-      await clock.delay(CERTIFICATE_MS, { signal });
-      certificate = await loadEndpointCertificate(secret, { signal });
-      endpoint.setCertificate(certificate);
-    }
-  })();
-  // Waited for below, whatever ends first.
-  renewing.catch(() => {});
-  try {
-    await Promise.race([imports.run({ signal }), renewing]);
-  } catch (error) {
-    if (signal?.aborted !== true) throw error;
-  } finally {
-    await Promise.allSettled([renewing, events.flush()]);
-    log.info('stopped');
+/** The time of one leader. */
+class Term {
+  readonly #parts: ControllerParts;
+  readonly #settings: ControllerSettings;
+  #isElected = false;
+  /** Why it is not known who leads. */
+  #problem: string | undefined;
+  #oldController: OldControllerWatch | undefined;
+  /** While it works. */
+  working: WorkingController | undefined;
+
+  constructor(parts: ControllerParts, settings: ControllerSettings) {
+    this.#parts = parts;
+    this.#settings = settings;
   }
-}
 
-/** 192 bits: whoever has one may download that disk. */
-function createImageToken(): string {
-  return randomBytes(24).toString('base64url');
-}
+  takeNews(change: LeadershipChange): void {
+    this.#problem = 'error' in change && change.error instanceof Error ? change.error.message : undefined;
+    const { log } = this.#parts;
+    if (change.state === 'failing') log.warn('leadership', change);
+    else log.info('leadership', change);
+  }
 
-async function startImageEndpoint(
-  { port }: NonNullable<ControllerSettings['images']>,
-  { endpoint: { host } }: ControllerSettings,
-  { parts, objects }: ImportController,
-  log: Log,
-): Promise<ImageEndpoint> {
-  const findImage = findImageBy({
-    parts,
-    importOf: (uid) => objects.importOf(uid),
-    isSynced: () => objects.isSynced,
-  });
-  return await ImageEndpoint.start({ findImage, log, port, host });
+  whyNotReady(): string | undefined {
+    if (!this.#isElected) return this.#problem ?? 'another process leads, or nobody does yet';
+    const { found, problem } = this.#oldController ?? {};
+    if (found !== undefined) return `the old controller runs: ${found}`;
+    if (this.working === undefined) return problem ?? 'work is about to begin';
+    return this.working.isSynced ? undefined : 'the watches have not told everything yet';
+  }
+
+  async lead({ signal }: CallOptions): Promise<void> {
+    const { cluster, clock, log, metrics } = this.#parts;
+    const { identity, namespace, leaseName } = this.#settings;
+    const recorder = new EventRecorder({
+      cluster,
+      clock,
+      component: 'airlift-controller',
+      instance: identity,
+      onDropped: (event, why) => log.warn('event dropped', { reason: event.reason, why }),
+    });
+    const events: Pick<EventRecorder, 'record'> = {
+      record: (about, event) => {
+        if (event.type === 'Warning') metrics.countProblem(event.reason);
+        recorder.record(about, event);
+      },
+    };
+    const about = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { namespace, name: leaseName } };
+    const oldController = new OldControllerWatch({ cluster, clock, log, events, about });
+    this.#oldController = oldController;
+    this.#isElected = true;
+    try {
+      while (true) {
+        await oldController.waitUntilGone({ signal });
+        await this.#work(oldController, events, { signal });
+      }
+    } catch (error) {
+      if (signal?.aborted !== true) throw error;
+    } finally {
+      this.#isElected = false;
+      await recorder.flush();
+      log.info('stopped');
+    }
+  }
+
+  /** Until told to stop, or until the old controller is back. */
+  async #work(
+    oldController: OldControllerWatch,
+    events: Pick<EventRecorder, 'record'>,
+    { signal }: CallOptions,
+  ): Promise<void> {
+    const stop = new AbortController();
+    const call = { signal: signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]) };
+    await using working = await WorkingController.start(this.#parts, this.#settings, events, call);
+    this.working = working;
+    const running = working.run(call);
+    const back = oldController.waitUntilBack(call);
+    try {
+      await Promise.race([running, back]);
+    } finally {
+      this.working = undefined;
+      stop.abort(new Error('this controller does not work any more'));
+      await Promise.allSettled([running, back]);
+    }
+  }
 }

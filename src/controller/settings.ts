@@ -8,6 +8,10 @@ export interface ControllerSettings {
   /** Of this process; no other one has it, not even an earlier process of the same Pod. */
   readonly identity: string;
   readonly leaseName: string;
+  /** For kubelet and Prometheus, on all addresses or the endpoint's. */
+  readonly healthPort: number;
+  /** Whether a source may name a Secret of another namespace. */
+  readonly crossNamespaceSecrets: 'allow' | 'deny';
   readonly endpoint: {
     readonly port: number;
     /** Address to listen on; all unless given. */

@@ -189,7 +189,8 @@ const catalogue = {
   },
   SourceAuthRequired: {
     summary: 'The server asks for credentials or refuses the ones given.',
-    remedy: 'Put the user in the URL or in `--user`, and the password in AIRLIFT_PASSWORD or `--password-file`.',
+    remedy:
+      'Put the user in the URL or in `--user`, and the password in AIRLIFT_PASSWORD or `--password-file`; on a cluster put both into the Secret that `spec.credentials` of the source names.',
     retry: 'never',
   },
   SourceForbidden: {
@@ -244,12 +245,14 @@ const catalogue = {
   },
   SourceCertificateUntrusted: {
     summary: 'The certificate of the server is not trusted.',
-    remedy: 'Give the CA that signed it with `--ca <file.pem>`.',
+    remedy:
+      'Give the CA that signed it with `--ca <file.pem>`; on a cluster put it into the Secret of the source, or set its `spec.insecureSkipTLSVerify`.',
     retry: 'never',
   },
   SourceTlsUnverified: {
-    summary: 'The identity of the server is not checked because `--insecure` was given.',
-    remedy: 'Give the CA that signed its certificate with `--ca <file.pem>` instead.',
+    summary: 'The identity of the server is not checked because `--insecure` or `insecureSkipTLSVerify` says so.',
+    remedy:
+      'Give the CA that signed its certificate with `--ca <file.pem>` instead; on a cluster put it into the Secret of the source.',
     retry: 'never',
   },
   SourceUnproven: {
@@ -486,9 +489,9 @@ const catalogue = {
     retry: 'never',
   },
   ImportSourceUnsupported: {
-    summary: 'The import names a kind of source that does not exist here.',
+    summary: 'This installation cannot read this kind of source.',
     remedy:
-      'Set `spec.sourceCluster.kind` to OvaSource, VmwareSource or OpenstackSource, and its apiVersion to migration.harvesterhci.io/v1beta1.',
+      'Use a kind of source that the message names, with the apiVersion migration.harvesterhci.io/v1beta1 in `spec.sourceCluster` of the import.',
     retry: 'never',
   },
   SourceObjectMissing: {
@@ -639,6 +642,31 @@ const catalogue = {
     retry: 'never',
   },
 
+  // --- the target `dataVolume`
+  UploadNotReady: {
+    summary: 'CDI is not ready to take the disk yet.',
+    remedy:
+      'Wait, or look at `kubectl describe datavolume <name>` and at the Pod `cdi-upload-<name>` when it stays so; it is asked again by itself.',
+    retry: { afterMs: 5_000 },
+  },
+  UploadRefused: {
+    summary: 'CDI does not take the disk; its own words are in the message.',
+    remedy:
+      'Look at `kubectl describe datavolume <name>` and at the log of the Pod `cdi-upload-<name>`; the disk is sent again by itself.',
+    retry: 'backoff',
+  },
+  UploadFailed: {
+    summary: 'The disk did not arrive at CDI.',
+    remedy:
+      'Check that Pods of this namespace reach the Service cdi-uploadproxy, and look at `kubectl describe datavolume <name>`; the disk is sent again by itself.',
+    retry: 'backoff',
+  },
+  DataVolumeExists: {
+    summary: 'There is a DataVolume of that name that this import did not make.',
+    remedy: 'Remove the named DataVolume, or name another claim in `spec.disks`.',
+    retry: 'never',
+  },
+
   // --- the controller in charge
   OldControllerRuns: {
     summary: 'The importer that Airlift replaces is running.',
@@ -689,6 +717,28 @@ const catalogue = {
   WorkerEnvironmentInvalid: {
     summary: 'The worker was started without what a transfer needs.',
     remedy: 'Leave starting it to the controller, or set the named variable as docs/contracts/worker.md says.',
+    retry: 'never',
+  },
+
+  // --- sources on Kubernetes, and what surrounds the controller
+  SourceFieldInvalid: {
+    summary: 'A field of the source has a value that cannot be used.',
+    remedy: 'Correct the named field with `kubectl edit <kind> <name>`; the source is tried again at once.',
+    retry: 'never',
+  },
+  SecretValueInvalid: {
+    summary: 'A value in the Secret of the source cannot be used.',
+    remedy: 'Replace the named value with `kubectl edit secret <name>`; the source is tried again at once.',
+    retry: { afterMs: 30_000 },
+  },
+  SecretNamespaceRefused: {
+    summary: 'The source names a Secret of another namespace, which this installation does not allow.',
+    remedy: 'Copy the Secret into the namespace of the source and set `spec.credentials.namespace` to it.',
+    retry: 'never',
+  },
+  HealthPortUnusable: {
+    summary: 'The port for health and metrics cannot be listened on.',
+    remedy: 'Choose a free port in the settings of the controller; `ss -ltnp` shows who holds the named one.',
     retry: 'never',
   },
 

@@ -15,6 +15,8 @@ export interface ApiConnectionOptions {
   readonly userAgent?: string | undefined;
   /** How long an answer may take to begin, or to go on; 30 s unless told. */
   readonly answerMs?: number | undefined;
+  /** Each request that was sent, for metrics: with the status of its answer, or without when none came. */
+  readonly onAnswer?: ((asked: Asked, status: number | undefined) => void) | undefined;
 }
 
 export interface ApiRequest {
@@ -43,16 +45,19 @@ export class ApiConnection implements AsyncDisposable {
   readonly clock: Clock;
   readonly #userAgent: string;
   readonly #answerMs: number;
+  readonly #onAnswer: ApiConnectionOptions['onAnswer'];
   #agent: { readonly agent: Agent; readonly certificate: ClientCertificate | undefined } | undefined;
   /** Those left behind too, until what is under way there has ended. */
   readonly #agents = new Set<Agent>();
   #isDisposed = false;
 
-  constructor(access: ApiAccess, { clock, userAgent = 'airlift', answerMs = ANSWER_MS }: ApiConnectionOptions) {
+  constructor(access: ApiAccess, options: ApiConnectionOptions) {
+    const { clock, userAgent = 'airlift', answerMs = ANSWER_MS, onAnswer } = options;
     this.access = access;
     this.clock = clock;
     this.#userAgent = userAgent;
     this.#answerMs = answerMs;
+    this.#onAnswer = onAnswer;
   }
 
   /** The whole answer, as JSON. */
@@ -109,8 +114,10 @@ export class ApiConnection implements AsyncDisposable {
       });
       // Whoever reads the body is thrown its error; but an event that nobody listens to would end the process.
       answer.body.on('error', () => {});
+      this.#onAnswer?.(asked, answer.statusCode);
       return answer;
     } catch (error) {
+      this.#onAnswer?.(asked, undefined);
       throw this.#problemOf(error, asked, signal);
     }
   }

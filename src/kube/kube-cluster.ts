@@ -55,7 +55,7 @@ export class KubeCluster implements Cluster, AsyncDisposable {
     ref: ObjectRef,
     options: CallOptions = {},
   ): Promise<T | undefined> {
-    const asked: Asked = { verb: 'get', kind, ...ref };
+    const asked: Asked = { ...ref, verb: 'get', kind };
     try {
       const path = objectPath(kind, ref);
       return receivedObject(kind, await this.#ask({ asked, method: 'GET', path }, true, options));
@@ -131,7 +131,7 @@ export class KubeCluster implements Cluster, AsyncDisposable {
     options: PatchOptions = {},
   ): Promise<T> {
     const { subresource } = options;
-    const asked: Asked = { verb: 'patch', kind, ...ref, subresource };
+    const asked: Asked = { ...ref, verb: 'patch', kind, subresource };
     const path = objectPath(kind, ref, subresource);
     const contentType = 'application/merge-patch+json';
     return await this.#write(
@@ -142,7 +142,7 @@ export class KubeCluster implements Cluster, AsyncDisposable {
 
   async replace<T extends KubernetesObject>(kind: ResourceKind<T>, object: T, options: CallOptions = {}): Promise<T> {
     const ref = refOf(object);
-    const asked: Asked = { verb: 'update', kind, ...ref };
+    const asked: Asked = { ...ref, verb: 'update', kind };
     // Some kinds would take it and overwrite what others wrote.
     if (object.metadata.resourceVersion === undefined)
       throw invalid(asked, 'metadata.resourceVersion: must be specified for an update');
@@ -154,7 +154,7 @@ export class KubeCluster implements Cluster, AsyncDisposable {
 
   async delete(kind: ResourceKind, ref: ObjectRef, options: DeleteOptions = {}): Promise<void> {
     const { uid, resourceVersion, propagation = 'Background' } = options;
-    const asked: Asked = { verb: 'delete', kind, ...ref };
+    const asked: Asked = { ...ref, verb: 'delete', kind };
     const preconditions =
       uid === undefined && resourceVersion === undefined ? {} : { preconditions: { uid, resourceVersion } };
     const body = { apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy: propagation, ...preconditions };

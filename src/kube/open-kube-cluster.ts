@@ -1,6 +1,6 @@
 import type { Clock } from '../ports/clock.ts';
 import type { ApiAccess } from './api-access.ts';
-import { ApiConnection } from './api-connection.ts';
+import { ApiConnection, type ApiConnectionOptions } from './api-connection.ts';
 import { KubeCluster } from './kube-cluster.ts';
 
 export interface OpenKubeClusterOptions {
@@ -9,12 +9,13 @@ export interface OpenKubeClusterOptions {
   readonly random: () => number;
   /** Names the program in requests and owns the fields it writes; `airlift` unless told. */
   readonly manager?: string | undefined;
+  readonly onAnswer?: ApiConnectionOptions['onAnswer'];
 }
 
 /** Nothing is asked of the cluster by opening it. Disposing it ends what is under way. */
 export function openKubeCluster(
   access: ApiAccess,
-  { clock, random, manager = 'airlift' }: OpenKubeClusterOptions,
+  { clock, random, manager = 'airlift', onAnswer }: OpenKubeClusterOptions,
 ): KubeCluster {
-  return new KubeCluster(new ApiConnection(access, { clock, userAgent: manager }), { random, manager });
+  return new KubeCluster(new ApiConnection(access, { clock, userAgent: manager, onAnswer }), { random, manager });
 }

@@ -35,7 +35,10 @@ export function problemOfTransport(cause: unknown, shown: string): unknown {
   const code = 'code' in cause ? String(cause.code) : '';
   const problem = judge(code);
   if (problem === undefined) return cause;
-  return new ProblemError(problem, `${shown}: ${code}`, { cause, context: { isNotSent: NOT_SENT.has(code) } });
+  return new ProblemError(problem, `${shown}: ${code}`, {
+    cause,
+    context: { isNotSent: NOT_SENT.has(code), isSilence: code === 'UND_ERR_BODY_TIMEOUT' },
+  });
 }
 
 function judge(code: string): ProblemCode | undefined {

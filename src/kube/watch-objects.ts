@@ -74,7 +74,8 @@ export async function* watchObjects<T extends KubernetesObject>(
     } catch (error) {
       signal?.throwIfAborted();
       if (!(error instanceof ProblemError) || grace.isFinal(error)) throw error;
-      problem = error;
+      // A server sends no bookmarks of a kind of which nothing ever changed. Whether it is there is told by the next request.
+      if (error.context.isSilence !== true) problem = error;
     }
     if (isUseful || clock.monotonicMs() - beganMs >= SOON_MS) failures = 0;
     else if (problem === undefined) failures += 1;

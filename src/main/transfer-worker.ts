@@ -31,10 +31,10 @@ const TERMINATION_FILE = '/dev/termination-log';
 const STOP_MS = 20_000;
 
 const clock = systemClock;
-const log = createJsonLog('transfer-worker', {
-  transfer: process.env.AIRLIFT_TRANSFER,
-  epoch: process.env.AIRLIFT_EPOCH,
-  version: airliftVersion,
+const log = createJsonLog({
+  name: 'transfer-worker',
+  level: 'info',
+  fields: { transfer: process.env.AIRLIFT_TRANSFER, epoch: process.env.AIRLIFT_EPOCH, version: airliftVersion },
 });
 await end(await main());
 

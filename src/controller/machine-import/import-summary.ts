@@ -9,6 +9,10 @@ export interface ImportSummary {
   /** Of the machine it makes; undefined while that is not decided, which preflight does. */
   readonly targetName: string | undefined;
   readonly createdAt: string;
+  /** As `status.progress.phase`; `Pending` before anybody has looked. */
+  readonly phase: string;
+  /** `ovasource/vms/app`: what it reads from; undefined when it names nothing. */
+  readonly source: string | undefined;
   /** Done or given up, by whichever controller. */
   readonly isFinished: boolean;
 }
@@ -21,6 +25,13 @@ export function summarizeImport(stored: StoredVirtualMachineImport): ImportSumma
     name: metadata.name,
     targetName: status?.importedVirtualMachineName ?? undefined,
     createdAt: metadata.creationTimestamp ?? '',
+    phase: status?.progress?.phase ?? 'Pending',
+    source: sourceOf(stored),
     isFinished: historyOf(stored) === 'finished',
   };
+}
+
+function sourceOf({ spec }: StoredVirtualMachineImport): string | undefined {
+  const { kind, namespace, name } = spec?.sourceCluster ?? {};
+  return kind && namespace && name ? `${kind.toLowerCase()}/${namespace}/${name}` : undefined;
 }

@@ -48,6 +48,8 @@ const summary = {
   name: 'first',
   targetName: 'web',
   createdAt: '',
+  phase: 'Transferring',
+  source: undefined,
   isFinished: false,
 };
 const objects = (...imports: (typeof summary)[]) => ({ imports: () => imports });
