@@ -21,6 +21,11 @@ describe('problemOfStatus', () => {
     [429, {}, 'ClusterBusy'],
     [302, {}, 'ClusterFailed'],
     [500, { message: 'failed calling webhook "a.b"' }, 'ClusterFailed'],
+    [
+      500,
+      { message: 'failed to create typed patch object (a/b): .spec.x: field not declared' },
+      'ClusterObjectInvalid',
+    ],
     [502, {}, 'ClusterUnreachable'],
     [503, {}, 'ClusterUnreachable'],
     [504, {}, 'ClusterUnreachable'],

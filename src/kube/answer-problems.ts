@@ -81,6 +81,7 @@ function judge(httpStatus: number, status: ApiStatus, asked: Asked): readonly [P
     case 504:
       return ['ClusterUnreachable', `${what}: answered with status ${httpStatus}${words ? `: ${words}` : ''}`];
     default:
+      if (isTypeError(words)) return ['ClusterObjectInvalid', `${what}: ${words}`];
       return ['ClusterFailed', `${what}: answered with status ${httpStatus}${words ? `: ${words}` : ''}`];
   }
 }
@@ -111,6 +112,11 @@ function judgeMissing({ details }: ApiStatus, asked: Asked): readonly [ProblemCo
   }
   const isOther = details.kind !== undefined && details.kind !== asked.kind.plural;
   return ['ClusterObjectMissing', `${isOther ? `${details.kind} ${details.name}` : describeAsked(asked)} is not there`];
+}
+
+/** What server-side apply says of fields that are not in the schema; with status 500, though nothing in the server is wrong (kubernetes/kubernetes#122480). */
+function isTypeError(words: string | undefined): boolean {
+  return words?.startsWith('failed to create typed patch object') ?? false;
 }
 
 function isAboutUid({ details }: ApiStatus): boolean {

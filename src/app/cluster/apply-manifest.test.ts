@@ -7,7 +7,7 @@ import { aClusterFor, aSource, NAMESPACE } from '../../testing/cluster-samples.t
 import { collect } from '../../testing/collect.ts';
 import { FakeClock } from '../../testing/fake-clock.ts';
 import type { MemoryCluster } from '../../testing/memory-cluster.ts';
-import { applyManifest, lostFields, nameOfManifest } from './apply-manifest.ts';
+import { applyManifest, nameOfManifest } from './apply-manifest.ts';
 import type { ManifestObject } from './read-manifest.ts';
 
 let cluster: MemoryCluster;
@@ -69,19 +69,6 @@ describe('applyManifest', () => {
   test('a failure that is no answer of the API is not taken for one', async () => {
     cluster.failNext({ verb: 'apply' }, new TypeError('a bug'));
     await expect(results([secret])).rejects.toThrow('a bug');
-  });
-});
-
-describe('lostFields', () => {
-  test('names what the server did not keep, by its path', () => {
-    const given = { spec: { url: 'a', insecure: true, disks: [{ index: 0, buss: 'virtio' }] } };
-    const kept = { spec: { url: 'a', disks: [{ index: 0 }] } };
-    expect(lostFields(given, kept)).toEqual(['spec.insecure', 'spec.disks[0].buss']);
-  });
-
-  test('nothing is lost of metadata, status, nulls, and the text of a Secret', () => {
-    const given = { metadata: { labels: {} }, status: { x: 1 }, spec: { a: null }, stringData: { password: 'x' } };
-    expect(lostFields(given, { spec: {} })).toEqual([]);
   });
 });
 

@@ -12,13 +12,13 @@ export type Applied = ManifestObject &
         readonly result: 'created' | 'changed' | 'unchanged' | 'applied';
         /** As it is now. */
         readonly applied: KubernetesObject;
-        /** Fields that were given and that the cluster did not keep, most likely because they are misspelt. */
-        readonly lostFields: readonly string[];
       }
     | { readonly result: 'failed'; readonly problem: ProblemError }
   );
 
-/** Applies objects one after the other, server-side. One that is refused does not keep the others from being applied. */
+/**
+ * Applies objects one after the other, server-side, which refuses fields that are spelt wrong. One that is refused does not keep the others from being applied.
+ */
 export async function* applyManifest(
   cluster: Cluster,
   objects: readonly ManifestObject[],
@@ -31,7 +31,7 @@ export async function* applyManifest(
       const applied = await cluster.apply(kind, object, { ...options, fieldManager: CLI_FIELD_MANAGER, force });
       const isSame = before.object?.metadata.resourceVersion === applied.metadata.resourceVersion;
       const result = before.object === undefined ? 'created' : isSame ? 'unchanged' : 'changed';
-      yield { ...each, result: before.isKnown ? result : 'applied', applied, lostFields: lostFields(object, applied) };
+      yield { ...each, result: before.isKnown ? result : 'applied', applied };
     } catch (error) {
       if (!isProblem(error)) throw error;
       yield { ...each, result: 'failed', problem: error };
@@ -52,21 +52,4 @@ async function getIfAllowed(cluster: Cluster, { kind, object }: ManifestObject, 
 /** `VirtualMachineImport vms/web01` */
 export function nameOfManifest({ kind, object }: ManifestObject): string {
   return describeObject(kind, refOf(object));
-}
-
-/** Paths below the parts that a user writes. An API server drops what it does not know without a word. */
-export function lostFields(given: object, kept: object): string[] {
-  // What a Secret is given as text, it keeps as data. The status is not the user's to give.
-  const { metadata: _m, status: _s, stringData: _d, ...wanted } = given as Record<string, unknown>;
-  return lostIn(wanted, kept, '');
-}
-
-function lostIn(given: unknown, kept: unknown, path: string): string[] {
-  if (typeof given !== 'object' || given === null || typeof kept !== 'object' || kept === null) return [];
-  return Object.entries(given).flatMap(([key, value]) => {
-    const at = Array.isArray(given) ? `${path}[${key}]` : path === '' ? key : `${path}.${key}`;
-    if (value === null) return [];
-    if (!Object.hasOwn(kept, key)) return [at];
-    return lostIn(value, (kept as Record<string, unknown>)[key], at);
-  });
 }

@@ -1,12 +1,11 @@
 import { virtualMachineImportKind } from '../../api/virtual-machine-import.ts';
-import { type Applied, applyManifest, nameOfManifest } from '../../app/cluster/apply-manifest.ts';
+import { type Applied, applyManifest } from '../../app/cluster/apply-manifest.ts';
 import { readManifest } from '../../app/cluster/read-manifest.ts';
 import { clusterFlags, openCluster } from '../cluster-flags.ts';
 import { type CommandCall, defineCommand } from '../define-command.ts';
 import { ExitCode } from '../exit-code.ts';
 import { exitCodeOf, followToEnd } from '../follow-imports.ts';
 import { noteMissingController } from '../note-missing-controller.ts';
-import { printable } from '../printable.ts';
 import { appliedShape, renderApplied } from '../render/applied.ts';
 import { renderData } from '../render/data.ts';
 import { renderProblem } from '../render/problem.ts';
@@ -50,7 +49,7 @@ export const applyCommand = defineCommand({
     const applied: Applied[] = [];
     for await (const each of applyManifest(cluster, objects, { force: call.flags.force, signal })) applied.push(each);
     io.print(renderData(appliedShape(applied), call.flags.output, () => renderApplied(applied, io)));
-    for (const each of applied) tellTroubles(each, io);
+    for (const each of applied) if (each.result === 'failed') io.complain(renderProblem(each.problem, io));
 
     const imports = applied.filter((each) => each.kind === virtualMachineImportKind && each.result !== 'failed');
     if (imports.length > 0) await noteMissingController(call, open);
@@ -72,14 +71,4 @@ async function readFiles({ flags: { filename }, services, signal }: Call) {
     texts.push({ name: name === '-' ? 'standard input' : name, text });
   }
   return texts;
-}
-
-function tellTroubles(each: Applied, io: Call['io']): void {
-  if (each.result === 'failed') {
-    io.complain(renderProblem(each.problem, io));
-    return;
-  }
-  if (each.lostFields.length === 0) return;
-  const fields = each.lostFields.map(printable).join(', ');
-  io.note(`note: the cluster did not keep ${fields} of ${printable(nameOfManifest(each))}; is that spelt right?`);
 }

@@ -18,7 +18,7 @@ export function appliedShape(applied: readonly Applied[]): object {
       const facts = { kind: each.kind.kind, namespace, name, result: each.result };
       if (each.result === 'failed')
         return { ...facts, problem: { code: each.problem.code, message: each.problem.message } };
-      return { ...facts, lostFields: each.lostFields };
+      return facts;
     }),
   };
 }
