@@ -8,6 +8,7 @@ import type { Cluster } from '../ports/cluster.ts';
 import type { Log } from '../ports/log.ts';
 import type { SourceAdapter } from '../ports/source-adapter.ts';
 import { ImportDesk } from './import-desk.ts';
+import { ImportChanges } from './machine-import/import-changes.ts';
 import type { EventSink, ImageSettings, ImportParts } from './machine-import/import-world.ts';
 import { namesOf } from './machine-import/names.ts';
 import type { WorkerSettings } from './machine-import/objects/transfer-job.ts';
@@ -62,7 +63,10 @@ export class ImportController {
       options;
     this.objects = new WatchedObjects({
       cluster,
-      onImport: (ref) => this.#queue.add(keyOf(ref)),
+      onImport: (ref) => {
+        this.#queue.add(keyOf(ref));
+        this.parts.changes.tell(ref);
+      },
       onTransferEnd: () => this.#places.wakeWaiting(),
       onRetry: (kind, problem, afterMs) => {
         log.warn('watch is tried again', { kind, problem, afterMs });
@@ -83,6 +87,7 @@ export class ImportController {
       transfers: new TransferStore(cluster, endpointCa),
       slots: this.#places,
       events,
+      changes: new ImportChanges(),
       live: new Map(),
       preflights: new Map(),
       worker,
@@ -126,6 +131,7 @@ export class ImportController {
       if (signal?.aborted !== true) throw error;
     } finally {
       stop.abort(new Error('a part of the controller has ended'));
+      this.parts.changes.stop();
       await this.#queue.drain();
       await Promise.allSettled([watching, telling]);
     }

@@ -6,6 +6,7 @@ import type { ProblemCode } from '../../domain/problems.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Cluster } from '../../ports/cluster.ts';
 import type { SourceAdapter } from '../../ports/source-adapter.ts';
+import type { ImportChanges } from './import-changes.ts';
 import type { ImportSummary } from './import-summary.ts';
 import type { WorkerSettings } from './objects/transfer-job.ts';
 import type { PlanRecord } from './plan-record.ts';
@@ -64,6 +65,7 @@ export interface ImportParts {
   readonly transfers: TransferStore;
   readonly slots: TransferSlots;
   readonly events: EventSink;
+  readonly changes: ImportChanges;
   /** By the id of the transfer (names.ts). */
   readonly live: Map<string, LiveProgress>;
   /** By the import's uid. */

@@ -10,6 +10,7 @@ import type { Action } from '../../domain/next-action.ts';
 import { isProblem, ProblemError } from '../../domain/problems.ts';
 import type { CallOptions } from '../../lib/call-options.ts';
 import { imagesOf, releaseImages } from './images-of.ts';
+import { unlessChanged } from './import-changes.ts';
 import type { ImportParts, PreflightMemory } from './import-world.ts';
 import { labelsOf, namesOf } from './names.ts';
 import { claimObject } from './objects/claim.ts';
@@ -139,11 +140,12 @@ class ImportWork {
   async lookAhead(fieldFindings: readonly Finding[]): Promise<void> {
     const { cluster, adapters, objects, clock, preflights, images } = this.#parts;
     const before = this.#observation.plan;
-    const result = await runPreflight(
-      { cluster, adapters, objects, now: () => clock.now(), servesImages: images !== undefined },
+    const asked = { cluster, adapters, objects, now: () => clock.now(), servesImages: images !== undefined };
+    const result = await unlessChanged(
+      this.#parts,
       this.#import,
-      fieldFindings,
-      { ...this.#options, adopted: this.#adopted() },
+      (call) => runPreflight(asked, this.#import, fieldFindings, { ...call, adopted: this.#adopted() }),
+      this.#options,
     );
     const memory: PreflightMemory = { specHash: hashSpec(this.#import.spec), ranAt: clock.now(), ...result };
     const isBegun = this.#observation.seen.disks.some(({ epoch, volume }) => epoch > 0 || volume.state !== 'absent');

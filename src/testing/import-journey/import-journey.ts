@@ -7,6 +7,7 @@ import {
   virtualMachineKind,
 } from '../../api/platform-kinds.ts';
 import { type StoredVirtualMachineImport, virtualMachineImportKind } from '../../api/virtual-machine-import.ts';
+import { ImportChanges } from '../../controller/machine-import/import-changes.ts';
 import type { ImportParts } from '../../controller/machine-import/import-world.ts';
 import { namesOf } from '../../controller/machine-import/names.ts';
 import { ownerOf } from '../../controller/machine-import/observe.ts';
@@ -235,6 +236,7 @@ export class ImportJourney {
       },
       live: new Map(),
       preflights: new Map(),
+      changes: new ImportChanges(),
       worker: { image: 'airlift:test', endpointUrl: 'https://endpoint.example', resources: {}, userId: 107 },
       airliftVersion: '1.2.3',
       images: this.#importer && {
