@@ -176,6 +176,33 @@ describe('the controller of imports', () => {
     expect(world.controller.countByPhase()).toEqual(new Map([['Finished', 1]]));
   });
 
+  test('a right that is missing stalls the import that needs it, by name, and no other; once granted, it goes on', async () => {
+    await using world = new World();
+    await world.prepare();
+    await world.createImports(2);
+    const first = await world.cluster.get(virtualMachineImportKind, { namespace: NAMESPACE, name: 'web-0' });
+    const name = namesOf(first?.metadata.uid ?? '').job(0, 1);
+    const forbidden = new ProblemError('ClusterForbidden', 'may not create jobs.batch in namespace "vms"');
+    let isForbidden = true;
+    world.cluster.failNext((call) => isForbidden && call.kind.kind === 'Job' && call.name === name, forbidden, {
+      times: 1000,
+    });
+    await world.until((phases) => phases.includes('Finished') && phases.includes('Stalled'));
+    const stalled = await world.cluster.get(virtualMachineImportKind, { namespace: NAMESPACE, name: 'web-0' });
+    expect(stalled?.status?.progress).toMatchObject({
+      reason: 'ClusterForbidden',
+      message: 'may not create jobs.batch in namespace "vms"',
+      nextStep: expect.stringContaining('auth can-i'),
+    });
+    isForbidden = false;
+    await world.until(areFinished, 400);
+    const finished = await world.cluster.get(virtualMachineImportKind, { namespace: NAMESPACE, name: 'web-0' });
+    expect(finished?.status?.importConditions).toContainEqual(
+      expect.objectContaining({ type: 'Stalled', status: 'False' }),
+    );
+    expect(finished?.status?.progress).not.toHaveProperty('nextStep');
+  });
+
   test('ends, and says why, when it may not watch what it needs', async () => {
     const clock = new ManualClock();
     const cluster = new MemoryCluster({ clock, kinds: [{ kind: virtualMachineImportKind, hasStatus: true }] });

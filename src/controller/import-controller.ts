@@ -1,6 +1,7 @@
 import { IMPORT_UID_LABEL } from '../api/literals.ts';
 import type { TransferOutcome } from '../api/transfer-protocol.ts';
 import type { ObjectRef } from '../domain/kubernetes-object.ts';
+import type { ProblemError } from '../domain/problems.ts';
 import type { CallOptions } from '../lib/call-options.ts';
 import { WorkQueue, type WorkQueueHooks } from '../lib/work-queue.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -15,6 +16,7 @@ import type { WorkerSettings } from './machine-import/objects/transfer-job.ts';
 import { diskOf, mayWrite } from './machine-import/observe-transfer.ts';
 import { isOvertaken, reconcileImport } from './machine-import/reconcile.ts';
 import { TransferStore } from './machine-import/transfer-store.ts';
+import { isForPeople, tellFailure } from './tell-failure.ts';
 import { type RunningTransfer, type TransferLimits, TransferPlaces } from './transfer-slots.ts';
 import { WatchedObjects } from './watch-objects.ts';
 
@@ -157,8 +159,9 @@ export class ImportController {
     return counts;
   }
 
-  get transfers(): number {
-    return this.#running().length;
+  /** Those running now, and the imports that wait for a place. */
+  get transfers(): { readonly running: number; readonly waiting: number } {
+    return { running: this.#running().length, waiting: this.#places.waiting };
   }
 
   get depth(): number {
@@ -167,13 +170,23 @@ export class ImportController {
 
   async #step(key: string) {
     if (!this.objects.isSynced) return { afterMs: 200 };
+    this.#places.forget(key);
     try {
       // Not under the signal: a step that was begun is ended, or the next controller finds half of it.
       return await reconcileImport(this.parts, refOf(key));
     } catch (error) {
       if (this.#signal?.aborted === true) return undefined;
       if (isOvertaken(error)) return { afterMs: 0 };
+      if (isForPeople(error)) await this.#tellFailure(key, error);
       throw error;
+    }
+  }
+
+  async #tellFailure(key: string, problem: ProblemError): Promise<void> {
+    try {
+      await tellFailure(this.parts, refOf(key), problem);
+    } catch (error) {
+      this.#options.log.warn('a failure could not be told', { machineImport: key, error });
     }
   }
 

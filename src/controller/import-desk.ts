@@ -36,9 +36,9 @@ export interface ImportDeskOptions {
   readonly importOf: (uid: string) => ImportSummary | undefined;
   /** False until the watches have told everything: until then nobody knows which transfers there are not. */
   readonly isSynced: () => boolean;
-  /** Something about this import is worth a look: now if it is a milestone, else soon. */
-  /** It is stored. */
+  /** How a run ended is stored now. */
   readonly onOutcome?: ((outcome: TransferOutcome) => void) | undefined;
+  /** Something about this import is worth a look: now if it is a milestone, else soon. */
   readonly onNews: (summary: ImportSummary, isMilestone: boolean) => void;
   /** Most connections of one transfer to its source. */
   readonly connections?: number | undefined;

@@ -26,7 +26,7 @@ test('gauges show what there is at the moment, and nothing before there is a vie
     isLeading: () => true,
     imports: () => phases,
     sources: () => [{ kind: 'OvaSource', ready: 3, others: 1 }],
-    transfers: () => 2,
+    transfers: () => ({ running: 2, waiting: 5 }),
     queues: () => [{ controller: 'imports', depth: 7 }],
   });
   const before = await metrics.registry.metrics();
@@ -37,6 +37,7 @@ test('gauges show what there is at the moment, and nothing before there is a vie
     'airlift_sources{kind="OvaSource",ready="true"} 3',
     'airlift_sources{kind="OvaSource",ready="false"} 1',
     'airlift_transfers_running 2',
+    'airlift_transfers_waiting 5',
     'airlift_queue_depth{controller="imports"} 7',
   ])
     expect(before.split('\n')).toContain(line);

@@ -8,7 +8,7 @@ export interface MetricsView {
   /** By `status.progress.phase`. */
   readonly imports: () => ReadonlyMap<string, number>;
   readonly sources: () => readonly { readonly kind: string; readonly ready: number; readonly others: number }[];
-  readonly transfers: () => number;
+  readonly transfers: () => { readonly running: number; readonly waiting: number };
   readonly queues: () => readonly { readonly controller: string; readonly depth: number }[];
 }
 
@@ -75,7 +75,10 @@ export class ControllerMetrics {
       },
     );
     gauge('airlift_transfers_running', 'Pods that may read a source and write a volume now.', [], (each) =>
-      each.set(this.#view?.transfers() ?? 0),
+      each.set(this.#view?.transfers().running ?? 0),
+    );
+    gauge('airlift_transfers_waiting', 'Imports whose disks wait for a place within the limits.', [], (each) =>
+      each.set(this.#view?.transfers().waiting ?? 0),
     );
     gauge('airlift_queue_depth', 'Objects that wait to be looked at.', ['controller'], (each) => {
       for (const { controller, depth } of this.#view?.queues() ?? []) each.set({ controller }, depth);

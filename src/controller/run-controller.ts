@@ -29,7 +29,7 @@ export async function runController(
     isLeading: () => term.working !== undefined,
     imports: () => term.working?.imports.countByPhase() ?? new Map(),
     sources: () => term.working?.sources.count() ?? [],
-    transfers: () => term.working?.imports.transfers ?? 0,
+    transfers: () => term.working?.imports.transfers ?? { running: 0, waiting: 0 },
     queues: () => term.working?.queues ?? [],
   });
   log.info('standing by', { health: health.port });

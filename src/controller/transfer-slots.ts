@@ -64,8 +64,14 @@ export class TransferPlaces implements TransferSlots {
     this.#waiting.set(key, createdAt);
   }
 
+  /** It is looked at now, and says itself whether it goes on waiting. */
   forget(key: string): void {
     this.#waiting.delete(key);
+  }
+
+  /** Imports that wait for a place. */
+  get waiting(): number {
+    return this.#waiting.size;
   }
 
   /** Something ended: as many as there may be places for try again. */
