@@ -20,7 +20,7 @@ export function refuseOneShot({ oneShot, format }: DiskReader): void {
 }
 
 /**
- * The whole disk, leaf by leaf in its order; each is valid until the next one is asked for. `onLeaf` is shown those with data, and where the source can only be read from its start all of them.
+ * The whole disk, leaf by leaf in its order; not to be changed. `onLeaf` is shown those with data, and where the source can only be read from its start all of them.
  * @throws ProblemError `ImageNotInOrder`, and the problems of source and format
  */
 export async function* leavesInOrder(reader: DiskReader, options: LeafOptions): AsyncGenerator<Uint8Array, void> {
