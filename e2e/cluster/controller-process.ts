@@ -13,6 +13,8 @@ export interface ControllerOptions {
   /** That of one before: workers go on talking to it. */
   readonly port?: number | undefined;
   readonly env?: Readonly<Record<string, string>>;
+  /** What is started; the one in src/ unless told. */
+  readonly script?: string | undefined;
 }
 
 interface Place {
@@ -43,11 +45,18 @@ export class ControllerProcess {
     this.#ended = new Promise((resolve) => process.on('close', resolve));
   }
 
-  static async start({ cluster, user, image, port: wanted, env = {} }: ControllerOptions): Promise<ControllerProcess> {
+  static async start({
+    cluster,
+    user,
+    image,
+    port: wanted,
+    env = {},
+    script = join(ROOT, 'src/main/controller.ts'),
+  }: ControllerOptions): Promise<ControllerProcess> {
     const port = wanted ?? (await freePort(cluster.hostAddress));
     const healthPort = await freePort(cluster.hostAddress);
     const url = `https://${cluster.hostAddress}:${port}`;
-    const child = spawn(process.execPath, [...NODE_FLAGS, join(ROOT, 'src/main/controller.ts')], {
+    const child = spawn(process.execPath, [...NODE_FLAGS, script], {
       env: {
         ...process.env,
         KUBECONFIG: user.kubeconfigPath,

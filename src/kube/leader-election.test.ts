@@ -153,14 +153,43 @@ describe('leadWhileElected', () => {
     const one = candidate('one');
     await settle();
     const { connection } = one;
-    connection.get = async (_kind: unknown, _ref: unknown, options?: { signal?: AbortSignal | undefined }) =>
-      await new Promise((_resolve, reject) =>
+    const hang = async (_kind: unknown, _what: unknown, options?: { signal?: AbortSignal | undefined }) =>
+      await new Promise<never>((_resolve, reject) =>
         options?.signal?.addEventListener('abort', () => reject(options.signal?.reason)),
       );
+    Object.assign(connection, { get: hang, replace: hang });
     await clock.advance(10_000);
     expect(one.isLeading()).toBe(false);
     expect(await one.outcome).toBe('LeadershipLost');
     expect(cluster).toBeDefined();
+  });
+
+  test('while nobody else writes, renewing is one request', async () => {
+    const { clock, cluster, candidate } = open();
+    const one = candidate('one');
+    await settle();
+    const asked: string[] = [];
+    const { get, replace } = one.connection;
+    Object.assign(one.connection, {
+      get: (...given: Parameters<typeof get>) => {
+        asked.push('get');
+        return get.apply(one.connection, given);
+      },
+      replace: (...given: Parameters<typeof replace>) => {
+        asked.push('replace');
+        return replace.apply(one.connection, given);
+      },
+    });
+    await clock.advance(10_000);
+    expect(new Set(asked)).toEqual(new Set(['replace']));
+    // Somebody touches it: who has it is looked at before it is written again.
+    asked.length = 0;
+    await cluster.patch(leaseKind, lease, { metadata: { labels: { touched: 'yes' } } });
+    await clock.advance(2_500);
+    expect(asked.slice(0, 3)).toEqual(['replace', 'get', 'replace']);
+    expect(one.isLeading()).toBe(true);
+    one.stop();
+    await one.outcome;
   });
 
   test('a few failed renewals do no harm', async () => {

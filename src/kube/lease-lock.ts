@@ -23,6 +23,8 @@ export class LeaseLock {
   readonly #options: LeaseLockOptions;
   /** The last version seen, and since when. */
   #seen: { readonly version: string | undefined; readonly sinceMs: number } | undefined;
+  /** As we last wrote it, as long as nobody is known to have written after us: renewing is one request then. */
+  #mine: Lease | undefined;
 
   constructor(options: LeaseLockOptions) {
     this.#options = options;
@@ -42,6 +44,10 @@ export class LeaseLock {
 
   /** Renews a lease that is held. One that anybody else had in between, even if it is free again, is not taken back: they may have led. */
   async renew(options: CallOptions): Promise<LeaseTry> {
+    if (this.#mine !== undefined) {
+      const renewed = await this.#write(this.#mine, options);
+      if (renewed.state === 'mine') return renewed;
+    }
     const found = await this.#find(options);
     const { holderIdentity = '' } = found?.spec ?? {};
     if (found !== undefined && holderIdentity !== this.#options.identity)
@@ -66,8 +72,10 @@ export class LeaseLock {
     const wanted = this.#make(found);
     try {
       const write = found === undefined ? cluster.create : cluster.replace;
-      const { metadata } = await write.call(cluster, leaseKind, wanted, options);
-      this.#seen = { version: metadata.resourceVersion, sinceMs: clock.monotonicMs() };
+      this.#mine = undefined;
+      const written = await write.call(cluster, leaseKind, wanted, options);
+      this.#mine = written;
+      this.#seen = { version: written.metadata.resourceVersion, sinceMs: clock.monotonicMs() };
       return { state: 'mine' };
     } catch (error) {
       if (isProblem(error, 'ClusterConflict', 'ClusterObjectExists', 'ClusterObjectMissing'))
