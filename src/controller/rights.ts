@@ -43,6 +43,15 @@ export const clusterRights: readonly PolicyRule[] = [
   { apiGroups: ['kubevirt.io'], resources: ['virtualmachines'], verbs: [...READ, 'create'] },
   { apiGroups: ['k8s.cni.cncf.io'], resources: ['network-attachment-definitions'], verbs: ['get'] },
   { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
+  // Whether our kinds are of the version that is needed.
+  {
+    apiGroups: ['apiextensions.k8s.io'],
+    resources: ['customresourcedefinitions'],
+    resourceNames: ['virtualmachineimports', 'vmwaresources', 'openstacksources', 'ovasources'].map(
+      (plural) => `${plural}.${MIGRATION}`,
+    ),
+    verbs: ['get'],
+  },
   // Whether the controller that this one replaces still runs.
   { apiGroups: ['apps'], resources: ['deployments'], verbs: ['list'] },
   { apiGroups: ['harvesterhci.io'], resources: ['addons'], verbs: ['get'] },

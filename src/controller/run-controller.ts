@@ -1,11 +1,13 @@
+import { isProblem, type ProblemError } from '../domain/problems.ts';
 import { type LeadershipChange, leadWhileElected } from '../kube/leader-election.ts';
-import { EventRecorder } from '../kube/record-event.ts';
+import { EventRecorder, type RecordedEvent } from '../kube/record-event.ts';
 import type { CallOptions } from '../lib/call-options.ts';
 import type { ControllerParts } from './controller-parts.ts';
 import { HealthServer } from './health-server.ts';
+import { InstalledKindsWatch } from './installed-kinds-watch.ts';
 import { OldControllerWatch } from './old-controller-watch.ts';
 import type { ControllerSettings } from './settings.ts';
-import { WorkingController } from './working-controller.ts';
+import { WorkingController, type WorkingOptions } from './working-controller.ts';
 
 /**
  * The controller: says how it is, waits until it leads and until the controller that it replaces is gone, works, and stops cleanly when told to.
@@ -47,6 +49,9 @@ export async function runController(
   );
 }
 
+/** How often the definitions of our kinds are looked at while they are not as they should be. */
+const KINDS_MS = 30_000;
+
 /** The time of one leader. */
 class Term {
   readonly #parts: ControllerParts;
@@ -55,6 +60,7 @@ class Term {
   /** Why it is not known who leads. */
   #problem: string | undefined;
   #oldController: OldControllerWatch | undefined;
+  #kinds: InstalledKindsWatch | undefined;
   /** While it works. */
   working: WorkingController | undefined;
 
@@ -74,7 +80,7 @@ class Term {
     if (!this.#isElected) return this.#problem ?? 'another process leads, or nobody does yet';
     const { found, problem } = this.#oldController ?? {};
     if (found !== undefined) return `the old controller runs: ${found}`;
-    if (this.working === undefined) return problem ?? 'work is about to begin';
+    if (this.working === undefined) return problem ?? this.#kinds?.problem ?? 'work is about to begin';
     return this.working.isSynced ? undefined : 'the watches have not told everything yet';
   }
 
@@ -96,15 +102,23 @@ class Term {
     };
     const about = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { namespace, name: leaseName } };
     const oldController = new OldControllerWatch({ cluster, clock, log, events, about });
+    const kinds = new InstalledKindsWatch({ cluster, log, events, about });
+    const onRefusal = (problem: ProblemError) => events.record(about, warningOf(problem));
     this.#oldController = oldController;
+    this.#kinds = kinds;
     this.#isElected = true;
     try {
       while (true) {
         await oldController.waitUntilGone({ signal });
-        await this.#work(oldController, events, { signal });
+        // The old controller writes its own definitions when it starts.
+        if (await kinds.areRight({ signal })) await this.#work(oldController, { events, onRefusal }, { signal });
+        else await clock.delay(KINDS_MS, { signal });
       }
     } catch (error) {
-      if (signal?.aborted !== true) throw error;
+      if (signal?.aborted === true) return;
+      // Its log ends with the Pod; the event stays for whoever asks why.
+      if (isProblem(error)) onRefusal(error);
+      throw error;
     } finally {
       this.#isElected = false;
       await recorder.flush();
@@ -113,14 +127,10 @@ class Term {
   }
 
   /** Until told to stop, or until the old controller is back. */
-  async #work(
-    oldController: OldControllerWatch,
-    events: Pick<EventRecorder, 'record'>,
-    { signal }: CallOptions,
-  ): Promise<void> {
+  async #work(oldController: OldControllerWatch, options: WorkingOptions, { signal }: CallOptions): Promise<void> {
     const stop = new AbortController();
     const call = { signal: signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]) };
-    await using working = await WorkingController.start(this.#parts, this.#settings, events, call);
+    await using working = await WorkingController.start(this.#parts, this.#settings, options, call);
     this.working = working;
     const running = working.run(call);
     const back = oldController.waitUntilBack(call);
@@ -132,4 +142,8 @@ class Term {
       await Promise.allSettled([running, back]);
     }
   }
+}
+
+function warningOf({ code, message, problem }: ProblemError): RecordedEvent {
+  return { type: 'Warning', reason: code, message: `${message}. ${problem.remedy}` };
 }

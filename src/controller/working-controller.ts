@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import type { ProblemError } from '../domain/problems.ts';
 import type { EventRecorder } from '../kube/record-event.ts';
 import type { CallOptions } from '../lib/call-options.ts';
 import type { ControllerParts } from './controller-parts.ts';
@@ -10,6 +11,12 @@ import { findImageBy } from './find-image.ts';
 import { ImportController } from './import-controller.ts';
 import type { ControllerSettings } from './settings.ts';
 import { SourceController } from './sources/source-controller.ts';
+
+export interface WorkingOptions {
+  readonly events: Pick<EventRecorder, 'record'>;
+  /** What the cluster does not let us do, where the rest goes on without it. */
+  readonly onRefusal: (problem: ProblemError) => void;
+}
 
 /** How often the endpoint's certificate is looked at. */
 const CERTIFICATE_MS = 12 * 3600 * 1000;
@@ -37,7 +44,7 @@ export class WorkingController implements AsyncDisposable {
   static async start(
     parts: ControllerParts,
     settings: ControllerSettings,
-    events: Pick<EventRecorder, 'record'>,
+    { events, onRefusal }: WorkingOptions,
     { signal }: CallOptions,
   ): Promise<WorkingController> {
     const { cluster, clock, random, log, metrics, adapters, airliftVersion } = parts;
@@ -66,6 +73,7 @@ export class WorkingController implements AsyncDisposable {
     const sources = new SourceController({
       ...common,
       onReady: (ref) => imports.lookAgain(ref),
+      onRefusal,
       onWatchRetry,
       hooks: metrics.queueHooks('sources'),
     });

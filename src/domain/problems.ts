@@ -736,6 +736,12 @@ const catalogue = {
     remedy: 'Copy the Secret into the namespace of the source and set `spec.credentials.namespace` to it.',
     retry: 'never',
   },
+  KindsOutdated: {
+    summary: 'The definitions of our kinds are missing from the cluster, or are of another version.',
+    remedy:
+      'Run `airlift crd | kubectl apply --server-side --force-conflicts -f -`; stored objects are kept, and the controller looks again within 30 seconds.',
+    retry: { afterMs: 30_000 },
+  },
   HealthPortUnusable: {
     summary: 'The port for health and metrics cannot be listened on.',
     remedy: 'Choose a free port in the settings of the controller; `ss -ltnp` shows who holds the named one.',

@@ -6,6 +6,7 @@ import { ovaSourceKind } from '../../api/ova-source.ts';
 import { vmwareSourceKind } from '../../api/vmware-source.ts';
 import type { KubernetesObject } from '../../domain/kubernetes-object.ts';
 import { ProblemError } from '../../domain/problems.ts';
+import type { CallOptions } from '../../lib/call-options.ts';
 import type { ReadSecret } from '../../ports/source-adapter.ts';
 import { ManualClock } from '../../testing/manual-clock.ts';
 import { MemoryCluster } from '../../testing/memory-cluster.ts';
@@ -32,8 +33,9 @@ const adapter = {
       host: 'files.example',
       secretVersion: secret?.version,
       machineRef: () => undefined,
-      check: async () => {
+      check: async ({ signal }: CallOptions = {}) => {
         checks.push(stored.metadata.name);
+        if (stored.metadata.name === 'silent') await clock.delay(1e9, { signal });
         if (secret?.values.get('password') !== 'right') throw new ProblemError('SourceAuthRequired', 'it says 401');
       },
       open: async () => {
@@ -126,6 +128,52 @@ test('a source that is ready is left alone for ten minutes, our own writes inclu
   await clock.advance(120_000);
   expect(checks).toEqual(['files', 'files']);
   expect(ready).toEqual(['files']);
+});
+
+test('a kind that may not be watched is told once and tried again, and the others are looked after meanwhile', async () => {
+  const forbidden = new ProblemError('ClusterForbidden', 'may not watch vmwaresources');
+  let isForbidden = true;
+  const narrow = cluster.connect('narrow');
+  cluster.failNext((call) => isForbidden && call.client === 'narrow' && call.kind.kind === 'VmwareSource', forbidden, {
+    times: 1000,
+  });
+  const told: unknown[] = [];
+  const other = new SourceController({
+    cluster: narrow,
+    clock,
+    random: () => 0.5,
+    log,
+    adapters: [adapter],
+    events: { record() {} },
+    onReady() {},
+    onRefusal: (problem) => void told.push(problem),
+  });
+  const ended = new AbortController();
+  const running = other.run({ signal: ended.signal });
+  await setPassword('right');
+  await create('OvaSource', 'files');
+  await create('VmwareSource', 'vcenter');
+  await clock.advance(130_000);
+  expect(other.isSynced).toBe(true);
+  expect(other.count()).toMatchObject([{ ready: 1 }, { kind: 'VmwareSource', others: 0 }, {}]);
+  expect(told).toEqual([forbidden]);
+  isForbidden = false;
+  await clock.advance(61_000);
+  expect(other.count()).toMatchObject([{ ready: 1 }, { kind: 'VmwareSource', others: 1 }, {}]);
+  ended.abort(new Error('the test is over'));
+  await running;
+});
+
+test('one that does not answer holds up neither the others nor the end', async () => {
+  await setPassword('right');
+  await create('OvaSource', 'silent');
+  await create('OvaSource', 'files');
+  await clock.advance(1000);
+  expect(await statusOf('files')).toBe('clusterReady');
+  stop.abort(new Error('told to stop'));
+  await done;
+  expect(await statusOf('silent')).toBeUndefined();
+  expect(log.lines).toEqual([]);
 });
 
 test('one that is changed is looked at at once; one that is deleted no more', async () => {

@@ -1,4 +1,5 @@
 import type { KubernetesObject, ObjectRef } from '../../domain/kubernetes-object.ts';
+import { isProblem, type ProblemError } from '../../domain/problems.ts';
 import { Informer } from '../../kube/informer.ts';
 import type { CallOptions } from '../../lib/call-options.ts';
 import { type Requeue, WorkQueue, type WorkQueueHooks } from '../../lib/work-queue.ts';
@@ -22,6 +23,8 @@ export interface SourceControllerOptions {
   /** What imports were told about this source may not hold any more. */
   readonly onReady: (ref: SourceRef) => void;
   readonly onWatchRetry?: ((kind: string) => void) | undefined;
+  /** Sources of a kind cannot be watched, which is tried again. */
+  readonly onRefusal?: ((problem: ProblemError) => void) | undefined;
   readonly hooks?: WorkQueueHooks | undefined;
 }
 
@@ -33,16 +36,20 @@ interface KnownSource {
 
 /** A slow server holds up one of these, and nobody else. */
 const CONCURRENCY = 4;
+/** A right that was granted is noticed within this. */
+const REFUSED_MS = 60_000;
 /** A Secret that was corrected is noticed within this; reading source and Secret is all that it costs. */
 const SECRET_MS = 15_000;
 const KINDS = Object.keys(sourceKinds) as SourceKindName[];
 
-/** Looks after all sources of the cluster, each kind with its own watch. */
+/** Looks after all sources of the cluster, each kind with its own watch: one that the cluster refuses is told, and holds up no other. */
 export class SourceController {
   readonly #options: SourceControllerOptions;
   readonly #parts: SourceParts;
   readonly #queue: WorkQueue;
-  readonly #informers: ReadonlyMap<SourceKindName, Informer<KubernetesObject, KnownSource>>;
+  readonly #informers: Map<SourceKindName, Informer<KubernetesObject, KnownSource>>;
+  readonly #refused = new Set<SourceKindName>();
+  #signal: AbortSignal | undefined;
 
   constructor(options: SourceControllerOptions) {
     this.#options = options;
@@ -67,11 +74,12 @@ export class SourceController {
     this.#informers = new Map(KINDS.map((kind) => [kind, this.#watch(kind)]));
   }
 
-  /** Works until aborted, then lets what was begun end. @throws what ends a watch for good */
+  /** Works until aborted; what was begun is broken off then, a look at a source being nothing that could stay half done. @throws what ends a watch for good */
   async run({ signal }: CallOptions): Promise<void> {
     const stop = new AbortController();
     const call = { signal: signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]) };
-    const watching = [...this.#informers.values()].map((each) => each.run(call));
+    this.#signal = call.signal;
+    const watching = KINDS.map((kind) => this.#follow(kind, call));
     try {
       await Promise.race(watching);
     } catch (error) {
@@ -88,7 +96,7 @@ export class SourceController {
   }
 
   get isSynced(): boolean {
-    return [...this.#informers.values()].every((each) => each.isSynced);
+    return [...this.#informers].every(([kind, { isSynced }]) => isSynced || this.#refused.has(kind));
   }
 
   /** How many of each kind, by what was last found of them. */
@@ -98,6 +106,23 @@ export class SourceController {
       const ready = all.filter(({ isReady }) => isReady === true).length;
       return { kind, ready, others: all.length - ready };
     });
+  }
+
+  async #follow(kind: SourceKindName, options: CallOptions): Promise<never> {
+    const { clock, log, onRefusal } = this.#options;
+    while (true) {
+      try {
+        await this.#informers.get(kind)?.run(options);
+      } catch (error) {
+        if (options.signal?.aborted === true || !isProblem(error, 'ClusterForbidden', 'ClusterKindMissing'))
+          throw error;
+        log.error('sources of this kind cannot be watched', { kind, error, afterMs: REFUSED_MS });
+        if (!this.#refused.has(kind)) onRefusal?.(error);
+        this.#refused.add(kind);
+      }
+      await clock.delay(REFUSED_MS, options);
+      this.#informers.set(kind, this.#watch(kind));
+    }
   }
 
   #watch(kind: SourceKindName): Informer<KubernetesObject, KnownSource> {
@@ -126,11 +151,12 @@ export class SourceController {
   async #step(key: string): Promise<Requeue> {
     const ref = refOf(key);
     try {
-      const requeue = await reconcileSource(this.#parts, ref);
+      const requeue = await reconcileSource(this.#parts, ref, { signal: this.#signal });
       if (typeof requeue !== 'object') return requeue;
       const isReady = this.#parts.looks.get(key)?.failures === 0;
       return isReady ? requeue : { afterMs: Math.min(requeue.afterMs, SECRET_MS) };
     } catch (error) {
+      if (this.#signal?.aborted === true) return undefined;
       if (isOvertaken(error)) return { afterMs: 0 };
       throw error;
     }
