@@ -176,6 +176,30 @@ describe('the controller of imports', () => {
     expect(world.controller.countByPhase()).toEqual(new Map([['Finished', 1]]));
   });
 
+  test('W11: a worker that the source turned away is followed by another one when the source is ready, from where it was', async () => {
+    let isRefused = true;
+    await using world = new World(async (run, own) => {
+      if (!isRefused) return await finish(run, own);
+      const id = namesOf(run.importUid).transfer(run.disk);
+      const problem = { code: 'SourceAuthRequired', detail: 'it says 401' } as const;
+      await own.controller.desk.reportOutcome({ id, epoch: run.epoch }, { problem });
+      return { exitCode: 1 };
+    });
+    await world.prepare();
+    await world.createImports(1);
+    await world.until((phases) => phases[0] === 'Failed');
+    const turnedAway = await world.cluster.get(virtualMachineImportKind, { namespace: NAMESPACE, name: 'web-0' });
+    expect(turnedAway?.status?.progress).toMatchObject({ reason: 'SourceAuthRequired', disks: [{ epoch: 1 }] });
+    isRefused = false;
+    await world.clock.advance(600_000);
+    expect(await world.phases()).toEqual(['Failed']);
+    world.controller.lookAgain({ kind: 'OvaSource', namespace: NAMESPACE, name: 'files' });
+    await world.until(areFinished);
+    const { progress } =
+      (await world.cluster.get(virtualMachineImportKind, { namespace: NAMESPACE, name: 'web-0' }))?.status ?? {};
+    expect(progress).toMatchObject({ attempt: 1, disks: [{ epoch: 2 }] });
+  });
+
   test('a right that is missing stalls the import that needs it, by name, and no other; once granted, it goes on', async () => {
     await using world = new World();
     await world.prepare();

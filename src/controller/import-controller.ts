@@ -10,6 +10,7 @@ import type { Log } from '../ports/log.ts';
 import type { SourceAdapter } from '../ports/source-adapter.ts';
 import { ImportDesk } from './import-desk.ts';
 import { ImportChanges } from './machine-import/import-changes.ts';
+import type { ImportSummary } from './machine-import/import-summary.ts';
 import type { EventSink, ImageSettings, ImportParts } from './machine-import/import-world.ts';
 import { namesOf } from './machine-import/names.ts';
 import type { WorkerSettings } from './machine-import/objects/transfer-job.ts';
@@ -40,7 +41,7 @@ export interface ImportControllerOptions {
   readonly hooks?: WorkQueueHooks | undefined;
   readonly onWatchRetry?: ((kind: string) => void) | undefined;
   /** A worker has told how its run ended, and that is stored. */
-  readonly onOutcome?: ((outcome: TransferOutcome) => void) | undefined;
+  readonly onOutcome?: ((outcome: TransferOutcome, summary: ImportSummary) => void) | undefined;
 }
 
 /** Progress is written to the status no more often than this; milestones are written at once. */
@@ -57,6 +58,8 @@ export class ImportController {
   readonly #places: TransferPlaces;
   /** Imports whose workers have told something. */
   readonly #news = new Set<string>();
+  /** When sources have come to be ready, by their names as imports have them. */
+  readonly #readyAt = new Map<string, number>();
   #signal: AbortSignal | undefined;
 
   constructor(options: ImportControllerOptions) {
@@ -88,6 +91,7 @@ export class ImportController {
       objects: this.objects,
       transfers: new TransferStore(cluster, endpointCa),
       slots: this.#places,
+      sourceReadyAt: (uid) => this.#readyAt.get(this.objects.importOf(uid)?.source ?? ''),
       events,
       changes: new ImportChanges(),
       live: new Map(),
@@ -142,6 +146,7 @@ export class ImportController {
   /** A source has come to be ready: what imports from it were told before does not hold any more (W11). */
   lookAgain({ kind, namespace = '', name }: ObjectRef & { readonly kind: string }): void {
     const source = `${kind.toLowerCase()}/${namespace}/${name}`;
+    this.#readyAt.set(source, this.#options.clock.now());
     for (const each of this.objects.imports()) {
       if (each.source !== source || each.isFinished) continue;
       if (this.parts.preflights.get(each.uid)?.plan === undefined) this.parts.preflights.delete(each.uid);

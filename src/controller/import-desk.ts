@@ -37,7 +37,7 @@ export interface ImportDeskOptions {
   /** False until the watches have told everything: until then nobody knows which transfers there are not. */
   readonly isSynced: () => boolean;
   /** How a run ended is stored now. */
-  readonly onOutcome?: ((outcome: TransferOutcome) => void) | undefined;
+  readonly onOutcome?: ((outcome: TransferOutcome, summary: ImportSummary) => void) | undefined;
   /** Something about this import is worth a look: now if it is a milestone, else soon. */
   readonly onNews: (summary: ImportSummary, isMilestone: boolean) => void;
   /** Most connections of one transfer to its source. */
@@ -146,7 +146,7 @@ export class ImportDesk implements TransferDesk {
       const { code, detail } = outcome.problem;
       await parts.transfers.saveProblem(place, { epoch, code, message: detail }, options);
     }
-    this.#options.onOutcome?.(outcome);
+    this.#options.onOutcome?.(outcome, place.summary);
     onNews(place.summary, true);
   }
 

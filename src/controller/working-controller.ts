@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { ProblemError } from '../domain/problems.ts';
+import { isSourceProblem } from '../domain/source-problems.ts';
 import type { EventRecorder } from '../kube/record-event.ts';
 import type { CallOptions } from '../lib/call-options.ts';
 import type { ControllerParts } from './controller-parts.ts';
@@ -67,7 +68,11 @@ export class WorkingController implements AsyncDisposable {
       limits,
       endpointCa: () => certificate.caPem,
       onWatchRetry,
-      onOutcome: (outcome) => metrics.countOutcome(outcome),
+      onOutcome: (outcome, { source }) => {
+        metrics.countOutcome(outcome);
+        if ('problem' in outcome && source !== undefined && isSourceProblem(outcome.problem.code))
+          sources.doubt(source);
+      },
       hooks: metrics.queueHooks('imports'),
     });
     const sources = new SourceController({

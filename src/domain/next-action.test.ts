@@ -252,6 +252,18 @@ describe('a transfer that failed', () => {
     expect(failed({ problem, endedAt: 0 })).toEqual({ type: 'stall', ...problem });
   });
 
+  test('for the sake of the source goes on by itself once the source is ready again (W11)', () => {
+    const problem = { code: 'SourceAuthRequired', message: 'it says 401' } as const;
+    const at = (sourceReadyAt: number | undefined, code: 'SourceAuthRequired' | 'SourceChanged') => {
+      const seen = withTransfer({ state: 'failed', problem: { ...problem, code }, endedAt: NOW - 10_000 });
+      return nextAction({ ...seen, sourceReadyAt }, limits).type;
+    };
+    expect(at(undefined, 'SourceAuthRequired')).toBe('stall');
+    expect(at(NOW - 20_000, 'SourceAuthRequired')).toBe('stall');
+    expect(at(NOW - 5_000, 'SourceAuthRequired')).toBe('startTransfer');
+    expect(at(NOW - 5_000, 'SourceChanged')).toBe('stall');
+  });
+
   test('keeps the others going', () => {
     const problem = { code: 'DiskImageCorrupt', message: 'grain 7 is damaged' } as const;
     const disks = [

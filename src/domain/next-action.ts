@@ -2,6 +2,7 @@ import type { Finding } from './finding.ts';
 import { isBlocker } from './finding.ts';
 import { type ImageStep, imageStep, isToBeAskedAbout, type ObservedImage } from './image-step.ts';
 import { type ProblemCode, problems } from './problems.ts';
+import { isSourceProblem } from './source-problems.ts';
 
 /**
  * A VirtualMachineImport on its way, and the one step to take next.
@@ -24,6 +25,8 @@ export interface ObservedImport {
   readonly preflight: ObservedPreflight | undefined;
   /** Whether the source's machine is off, or does not matter because the source is a file. */
   readonly sourcePower: SourcePower;
+  /** When the source was last found to be ready after it was not, or was another one. */
+  readonly sourceReadyAt?: number | undefined;
   /** As planned, in the order of the machine's disks; empty before preflight. */
   readonly disks: readonly ObservedDisk[];
   /** The status says that the disks are there. Who waits for that word has to hear it before there is a machine. */
@@ -262,12 +265,12 @@ function power({ sourcePower, now }: ObservedImport, { shutdownMs, isForcedOff }
   return wait('SourcePoweringOff', 'waiting for the machine to power off', SOURCE_POLL_MS);
 }
 
-function transfers({ disks, now }: ObservedImport): Action | undefined {
+function transfers({ disks, now, sourceReadyAt }: ObservedImport): Action | undefined {
   const open = disks.filter(({ isDone }) => !isDone);
   for (const { index, epoch, transfer, queuedFor, image } of open) {
     if (queuedFor !== undefined || image?.isAdopted) continue;
     if (transfer === undefined) return { type: 'startTransfer', disk: index, epoch: epoch + 1 };
-    if (transfer.state === 'failed' && retryIn(transfer, now) <= 0)
+    if (transfer.state === 'failed' && (retryIn(transfer, now) <= 0 || isCured(transfer, sourceReadyAt)))
       return { type: 'startTransfer', disk: index, epoch: epoch + 1 };
   }
   for (const { transfer } of open) {
@@ -330,6 +333,12 @@ function retryIn({ problem, failures, endedAt }: ObservedTransfer, now: number):
       ? retry.afterMs
       : Math.min(MOST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.max(0, failures - 1));
   return (endedAt ?? now) + pause - now;
+}
+
+/** A password that was changed midway costs the bytes since the last checkpoint, not the import (W11). */
+function isCured({ problem, endedAt }: ObservedTransfer, sourceReadyAt: number | undefined): boolean {
+  if (problem === undefined || endedAt === undefined || sourceReadyAt === undefined) return false;
+  return isSourceProblem(problem.code) && sourceReadyAt > endedAt;
 }
 
 function isLive({ state }: ObservedTransfer): boolean {

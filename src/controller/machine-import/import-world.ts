@@ -64,6 +64,8 @@ export interface ImportParts {
   readonly objects: ImportObjects;
   readonly transfers: TransferStore;
   readonly slots: TransferSlots;
+  /** When the source of an import was last found to be ready after it was not. */
+  readonly sourceReadyAt?: ((importUid: string) => number | undefined) | undefined;
   readonly events: EventSink;
   readonly changes: ImportChanges;
   /** By the id of the transfer (names.ts). */

@@ -71,6 +71,7 @@ export async function observeImport(
     preflight,
     // A file is never on. Sources with power tell it when they come.
     sourcePower: { state: 'off' },
+    sourceReadyAt: parts.sourceReadyAt?.(metadata.uid ?? ''),
     disks,
     hasToldDisks: status.importStatus === importStatuses.imagesReady,
     machine: history === 'finished' ? { state: 'kept' } : machine,

@@ -164,6 +164,23 @@ test('a kind that may not be watched is told once and tried again, and the other
   await running;
 });
 
+test('one that somebody could not use is looked at at once, and from then on as one that is not ready', async () => {
+  await setPassword('right');
+  await create('OvaSource', 'files');
+  await clock.advance(60_000);
+  controller.doubt('ovasource/vms/files');
+  await clock.advance(1000);
+  expect(checks).toHaveLength(2);
+  expect(ready).toEqual(['files']);
+  await setPassword('wrong');
+  controller.doubt('ovasource/vms/files');
+  await clock.advance(1000);
+  expect(await statusOf('files')).toBe('clusterNotReady');
+  await setPassword('right');
+  await clock.advance(16_000);
+  expect(ready).toEqual(['files', 'files']);
+});
+
 test('one that does not answer holds up neither the others nor the end', async () => {
   await setPassword('right');
   await create('OvaSource', 'silent');

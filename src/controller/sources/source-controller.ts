@@ -91,6 +91,20 @@ export class SourceController {
     }
   }
 
+  /**
+   * Somebody who used a source has met a problem of it: it is looked at now, whatever was found before.
+   * @param source as `ovasource/vms/app`
+   */
+  doubt(source: string): void {
+    const [kindName = '', namespace, name = ''] = source.split('/');
+    const kind = KINDS.find((each) => each.toLowerCase() === kindName);
+    if (kind === undefined) return;
+    const key = sourceKey({ kind, namespace, name });
+    const look = this.#parts.looks.get(key);
+    if (look !== undefined) this.#parts.looks.set(key, { ...look, dueMs: this.#options.clock.monotonicMs() });
+    this.#queue.add(key);
+  }
+
   get depth(): number {
     return this.#queue.depth;
   }
