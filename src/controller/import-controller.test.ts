@@ -4,7 +4,7 @@ import { API_VERSION } from '../api/literals.ts';
 import { ovaSourceKind } from '../api/ova-source.ts';
 import { networkAttachmentDefinitionKind, virtualMachineKind } from '../api/platform-kinds.ts';
 import { virtualMachineImportKind } from '../api/virtual-machine-import.ts';
-import { ProblemError } from '../domain/problems.ts';
+import { isProblem, ProblemError } from '../domain/problems.ts';
 import type { Log } from '../ports/log.ts';
 import { ClusterMachinery, type WorkerEnd, type WorkerRun } from '../testing/import-journey/cluster-machinery.ts';
 import { FakeOvaAdapter } from '../testing/import-journey/fake-ova-adapter.ts';
@@ -198,6 +198,40 @@ describe('the controller of imports', () => {
     const { progress } =
       (await world.cluster.get(virtualMachineImportKind, { namespace: NAMESPACE, name: 'web-0' }))?.status ?? {};
     expect(progress).toMatchObject({ attempt: 1, disks: [{ epoch: 2 }] });
+  });
+
+  test('a source that is deleted while an import runs is named, stops no other, and is gone on with when it is back', async () => {
+    let isHeld = true;
+    await using world = new World(async (run, own) => {
+      if (isHeld) return 'goesOn';
+      const identity = { id: namesOf(run.importUid).transfer(run.disk), epoch: run.epoch };
+      try {
+        await own.controller.desk.readAssignment(identity);
+      } catch (error) {
+        if (!isProblem(error)) throw error;
+        const problem = { code: error.code, detail: error.message };
+        await own.controller.desk.reportOutcome(identity, { problem });
+        return { exitCode: 1 };
+      }
+      return await finish(run, own);
+    });
+    await world.prepare();
+    const ref = { namespace: NAMESPACE, name: 'files' };
+    await world.createImports(1);
+    await world.until((phases) => phases[0] === 'Transferring');
+    await world.cluster.delete(ovaSourceKind, ref);
+    isHeld = false;
+    await world.until((phases) => phases[0] === 'Stalled');
+    const stalled = await world.cluster.get(virtualMachineImportKind, { namespace: NAMESPACE, name: 'web-0' });
+    expect(stalled?.status?.progress).toMatchObject({
+      reason: 'SourceObjectMissing',
+      message: expect.stringContaining('"files"'),
+      nextStep: expect.stringContaining('Create the named source'),
+    });
+    const source = { apiVersion: API_VERSION, kind: 'OvaSource', metadata: ref };
+    await world.cluster.create(ovaSourceKind, source);
+    world.controller.lookAgain({ kind: 'OvaSource', ...ref });
+    await world.until(areFinished, 10);
   });
 
   test('a right that is missing stalls the import that needs it, by name, and no other; once granted, it goes on', async () => {

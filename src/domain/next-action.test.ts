@@ -252,6 +252,12 @@ describe('a transfer that failed', () => {
     expect(failed({ problem, endedAt: 0 })).toEqual({ type: 'stall', ...problem });
   });
 
+  test('for want of the source waits for it, by name, and is tried again all the same', () => {
+    const problem = { code: 'SourceObjectMissing', message: 'there is no OvaSource "app"' } as const;
+    expect(failed({ problem, endedAt: NOW - 10_000 })).toEqual({ type: 'stall', ...problem, afterMs: 20_000 });
+    expect(failed({ problem, endedAt: NOW - 30_000 })).toEqual({ type: 'startTransfer', disk: 0, epoch: 2 });
+  });
+
   test('for the sake of the source goes on by itself once the source is ready again (W11)', () => {
     const problem = { code: 'SourceAuthRequired', message: 'it says 401' } as const;
     const at = (sourceReadyAt: number | undefined, code: 'SourceAuthRequired' | 'SourceChanged') => {

@@ -312,6 +312,9 @@ function stalledTransfer(transfer: ObservedTransfer, now: number): Action | unde
   if (state === 'failed') {
     if (problem !== undefined && problems[problem.code].retry === 'never')
       return { type: 'stall', code: problem.code, message: problem.message };
+    // It is tried again by itself, but in vain until somebody sees to the source.
+    if (problem !== undefined && isSourceProblem(problem.code))
+      return { type: 'stall', code: problem.code, message: problem.message, afterMs: retryIn(transfer, now) };
     return undefined;
   }
   const since = now - progressAt;
