@@ -50,6 +50,18 @@ describe('a place for a transfer', () => {
     expect(slots.take({ id: '3', host: 'a' })).toBeUndefined();
   });
 
+  test('is given back at once when what it was taken for is stopped, and whoever waits is told', () => {
+    const { slots, woken } = places([]);
+    slots.take({ id: '1', host: 'a' });
+    slots.take({ id: '2', host: 'a' });
+    slots.wait('vms/third', '2026-11-01T10:00:00Z');
+    slots.release('unknown');
+    expect(woken).toEqual([]);
+    slots.release('1');
+    expect(woken).toEqual(['vms/third']);
+    expect(slots.take({ id: '3', host: 'a' })).toBeUndefined();
+  });
+
   test('that is taken and seen running counts once', () => {
     const running: RunningTransfer[] = [];
     const { slots } = places(running);

@@ -60,6 +60,10 @@ export class TransferPlaces implements TransferSlots {
     return reason;
   }
 
+  release(id: string): void {
+    if (this.#taken.delete(id)) this.wakeWaiting();
+  }
+
   wait(key: string, createdAt: string): void {
     this.#waiting.set(key, createdAt);
   }

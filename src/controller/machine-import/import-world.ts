@@ -37,6 +37,8 @@ export interface TransferSlots {
   blocked(transfer: PlaceWanted): string | undefined;
   /** The same, and takes the place: of two that ask at once one gets the last. */
   take(transfer: PlaceWanted): string | undefined;
+  /** Gives back what was taken for a transfer that was stopped, perhaps before anything of it was seen to run; what does run counts on. */
+  release(id: string): void;
   /** This import is looked at again when there may be a place; the oldest come first. */
   wait(key: string, createdAt: string): void;
 }

@@ -98,6 +98,7 @@ class ImportWork {
     await this.#releaseImages();
     await this.setFinalizers(finalizers.filter((each) => each !== IMPORT_FINALIZER));
     this.#parts.transfers.forget(this.#uid);
+    for (const { index } of this.#observation.seen.disks) this.#parts.slots.release(namesOf(this.#uid).transfer(index));
     this.#parts.preflights.delete(this.#uid);
     for (const id of this.#parts.live.keys()) if (id.startsWith(`${this.#uid}.`)) this.#parts.live.delete(id);
   }
@@ -112,6 +113,7 @@ class ImportWork {
 
   async stopTransfers(): Promise<void> {
     for (const job of this.#parts.objects.jobs(this.#uid)) {
+      this.#parts.slots.release(namesOf(this.#uid).transfer(diskOf(job)));
       if (job.metadata.deletionTimestamp === undefined)
         await this.#parts.cluster.delete(jobKind, refOf(job), { ...this.#options, uid: job.metadata.uid });
     }

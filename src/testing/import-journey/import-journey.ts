@@ -229,7 +229,7 @@ export class ImportJourney {
       adapters: new Map([['ovasource', this.adapter]]),
       objects: this.#objects,
       transfers: new TransferStore(cluster, () => 'CA'),
-      slots: { blocked: () => undefined, take: () => undefined, wait() {} },
+      slots: { blocked: () => undefined, take: () => undefined, release() {}, wait() {} },
       events: {
         record: ({ metadata }, { type, reason, message }) =>
           void this.events.push({ about: metadata.name, type, reason, message }),
