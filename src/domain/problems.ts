@@ -755,6 +755,16 @@ const catalogue = {
       'To import the machine once more, run `airlift delete import <name>`, rename or remove the machine, and `airlift apply` the import again.',
     retry: 'never',
   },
+  RelayImageUnknown: {
+    summary: 'Nobody tells which image takes in a local file in the cluster.',
+    remedy: 'Name the image of the installed Airlift with `--image`.',
+    retry: 'never',
+  },
+  RelayNotStarted: {
+    summary: 'The Pod that takes in a local file in the cluster does not run.',
+    remedy: 'Look at `kubectl describe pod <name>`, then run the same command again.',
+    retry: 'backoff',
+  },
   ManifestUnreadable: {
     summary: 'The manifest cannot be applied.',
     remedy: 'Correct the named document; nothing of this manifest was applied.',
