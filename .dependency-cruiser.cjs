@@ -14,6 +14,7 @@ const mayImport = {
   controller: ['app', 'ports', 'api', 'kube'],
   worker: ['app', 'ports', 'api'],
   cli: ['app', 'api'],
+  'file-relay': ['ports'],
 };
 const inFolder = (names) => `^src/(${names.join('|')})/`;
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
  * What this package can be started as besides the command line, each a file in main/: `airlift controller`. They are no commands of the command line, which would then
  * have to be loaded whole into a worker that may use little memory.
  */
-export const ENTRY_POINTS = ['controller', 'transfer-worker'];
+export const ENTRY_POINTS = ['controller', 'transfer-worker', 'file-relay'];
 
 /**
  * The file to start for these arguments, and what is left of them for it.

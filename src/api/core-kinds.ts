@@ -154,6 +154,11 @@ export interface Container {
   readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string; readonly readOnly?: boolean }[];
   /** Block volumes: the path at which the device appears. */
   readonly volumeDevices?: readonly { readonly name: string; readonly devicePath: string }[];
+  readonly startupProbe?: {
+    readonly tcpSocket: { readonly port: number };
+    readonly periodSeconds?: number;
+    readonly failureThreshold?: number;
+  };
   readonly terminationMessagePath?: string;
   readonly terminationMessagePolicy?: string;
 }

@@ -127,6 +127,8 @@ async function run(argv: readonly string[], world: World = {}) {
       return text;
     },
     openCluster: () => Promise.reject(new Error('nobody should open a cluster here')),
+    locateFile: () => Promise.reject(new Error('nobody should look for a file here')),
+    openUpload: () => Promise.reject(new Error('nobody should upload here')),
     readInput: () => Promise.reject(new Error('nobody should read standard input here')),
     passwordFromEnvironment: world.environmentPassword,
   };

@@ -1,4 +1,6 @@
+import type { StoredVirtualMachineImport } from '../api/virtual-machine-import.ts';
 import type { BenchOptions, BenchResult } from '../app/bench-transfer.ts';
+import type { SourceWish } from '../app/cluster/import-wish.ts';
 import type { OpenCluster } from '../app/cluster/open-cluster.ts';
 import type { ImportMachineOptions, ImportOutcome } from '../app/import-parts.ts';
 import type { ImportPlan } from '../app/import-plan.ts';
@@ -7,7 +9,7 @@ import type { PlanOptions } from '../app/plan-import.ts';
 import type { OpenSource, OpenTarget } from '../app/platforms.ts';
 import type { DiskVerification, VerifyOptions } from '../app/verify-report.ts';
 import type { CallOptions } from '../lib/call-options.ts';
-import type { TargetUrl } from './target-url.ts';
+import type { LocalTargetUrl } from './target-url.ts';
 
 /** What commands can do, handed in by main/. */
 export interface Services {
@@ -17,7 +19,7 @@ export interface Services {
    */
   prepareTransfers(limits: TransferLimits): AsyncDisposable;
   openSource(location: string, options: SourceOptions & CallOptions): Promise<OpenSource>;
-  openTarget(target: TargetUrl): Promise<OpenTarget>;
+  openTarget(target: LocalTargetUrl): Promise<OpenTarget>;
   planImport(source: OpenSource, target: OpenTarget | undefined, options: PlanRequest): Promise<ImportPlan>;
   importMachine(
     source: OpenSource,
@@ -29,6 +31,13 @@ export interface Services {
   verifyReport(path: string, options: VerifyOptions): Promise<readonly DiskVerification[]>;
   /** @throws ProblemError `KubeconfigMissing`, `KubeconfigUnusable`, `KubeCredentialsFailed`; nothing is asked of the cluster yet */
   openCluster(options: ClusterOptions & CallOptions): Promise<OpenCluster>;
+  /** @throws ProblemError `SourceNotFound`, `SourceKindUnsupported` */
+  locateFile(location: string): Promise<LocalFile>;
+  /**
+   * Lets a cluster read a file of this machine for as long as it is open (docs/decisions/0015-import-to-kubevirt.md).
+   * @throws ProblemError `RelayImageUnknown`, `RelayNotStarted`, those of the cluster
+   */
+  openUpload(open: OpenCluster, options: UploadOptions & CallOptions): Promise<OpenUpload>;
   versions(): Readonly<Record<string, string>>;
   /** A small text file such as a CA; problems are SourceNotFound and SourceForbidden. */
   readTextFile(path: string): Promise<string>;
@@ -55,6 +64,36 @@ export interface ClusterOptions {
   readonly context?: string | undefined;
   /** Instead of the context's own. */
   readonly namespace?: string | undefined;
+}
+
+export interface LocalFile {
+  readonly folder: string;
+  readonly fileName: string;
+  /** Which file of which machine, in full: the same file is known again by it. */
+  readonly origin: string;
+}
+
+export interface UploadOptions {
+  readonly file: LocalFile;
+  /** What lies beside a descriptor and is read as well. */
+  readonly diskFiles: readonly string[];
+  /** Of the import. */
+  readonly name: string;
+  readonly namespace: string;
+  /** Of the relay; the installed controller's unless told. */
+  readonly image: string | undefined;
+  readonly onRemark: (remark: string) => void;
+}
+
+export interface OpenUpload extends AsyncDisposable {
+  /** Where the cluster reads the file. */
+  readonly source: SourceWish;
+  /** Rejects when nobody can read it any more; never resolves. */
+  readonly lost: Promise<never>;
+  /** From now on the relay goes with this import. */
+  adopt(machineImport: StoredVirtualMachineImport): Promise<void>;
+  /** Ends the relay; without this it waits for the same command to be run again. */
+  remove(): Promise<void>;
 }
 
 /** How to reach and trust a source. Secrets are values here, already read from where they lie. */

@@ -47,16 +47,25 @@ type SourceCall = Pick<CommandCall<typeof sourceFlags>, 'flags' | 'services' | '
 
 /** Opens the source; where the server asks for credentials, none were given and somebody is there to type them, asks once. */
 export async function openSource(call: SourceCall, location: string): Promise<OpenSource> {
+  return (await openSourceWith(call, location)).source;
+}
+
+/** The same, and how it was reached in the end. */
+export async function openSourceWith(
+  call: SourceCall,
+  location: string,
+): Promise<{ readonly source: OpenSource; readonly options: SourceOptions }> {
   const options = await readSourceOptions(call);
   const { services, io, signal } = call;
   try {
-    return await services.openSource(location, { ...options, signal });
+    return { source: await services.openSource(location, { ...options, signal }), options };
   } catch (error) {
     const mayAsk = isProblem(error, 'SourceAuthRequired') && options.password === undefined;
     if (!mayAsk || io.ask === undefined || io.askSecret === undefined) throw error;
     const user = options.user ?? (hasUser(location) ? undefined : await waitForAnswer(io.ask('User: ', { signal })));
     const password = await waitForAnswer(io.askSecret('Password: ', { signal }));
-    return services.openSource(location, { ...options, user, password, signal });
+    const given = { ...options, user, password };
+    return { source: await services.openSource(location, { ...given, signal }), options: given };
   }
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { isProblem } from '../domain/problems.ts';
-import { parseTargetUrl } from './target-url.ts';
+import { parseLocalTargetUrl, parseTargetUrl } from './target-url.ts';
 
 describe('parseTargetUrl', () => {
   test.each([
@@ -24,9 +24,29 @@ describe('parseTargetUrl', () => {
   });
 
   test.each([
+    ['kubevirt:', {}],
+    ['kubevirt:vms', { namespace: 'vms' }],
+    ['harvester:vms/web01', { namespace: 'vms', name: 'web01' }],
+    ['kubevirt:/web01', { name: 'web01' }],
+    ['kubevirt:prod/vms/web01', { context: 'prod', namespace: 'vms', name: 'web01' }],
+    ['kubevirt:prod/vms/', { context: 'prod', namespace: 'vms' }],
+    [
+      'kubevirt:arn:aws:eks:eu-1:42:cluster/prod/vms/web01',
+      { context: 'arn:aws:eks:eu-1:42:cluster/prod', namespace: 'vms', name: 'web01' },
+    ],
+  ])('%s', (text, cluster) => {
+    const nothing = { context: undefined, namespace: undefined, name: undefined };
+    expect(parseTargetUrl(text)).toEqual({ cluster: { ...nothing, ...cluster } });
+  });
+
+  test.each([
     ['./out', 'write dir:./out'],
-    ['kubevirt:', '"kubevirt:" is no kind of target'],
-    ['kubevirt:', 'there are dir:<folder> and device:<device>,...?state=<folder>'],
+    ['libvirt:', '"libvirt:" is no kind of target'],
+    ['libvirt:', 'there are dir:<folder>, device:<device>,...?state=<folder> and kubevirt:<namespace>'],
+    ['kubevirt:VMs', '"VMs" in "kubevirt:VMs" is no name for Kubernetes'],
+    ['kubevirt:vms/Web 01', '"Web 01"'],
+    ['kubevirt:/vms/web01', 'begins with a slash'],
+    ['kubevirt:vms?class=fast', 'a cluster takes none'],
     ['device:?state=out', 'names no device'],
     ['device:/dev/sdb', 'write "device:/dev/sdb?state=<folder>"'],
     ['device:/dev/sdb?state=', 'names no folder for checkpoints'],
@@ -52,5 +72,15 @@ describe('parseTargetUrl', () => {
       refusal = error;
     }
     expect(isProblem(refusal, 'TargetKindUnsupported') && refusal.message).toContain(part);
+  });
+});
+
+describe('parseLocalTargetUrl', () => {
+  test('takes what this process writes to', () => {
+    expect(parseLocalTargetUrl('dir:out')).toEqual(parseTargetUrl('dir:out'));
+  });
+
+  test('refuses a cluster and says what looks into it', () => {
+    expect(() => parseLocalTargetUrl('kubevirt:vms')).toThrow('airlift import --to kubevirt:vms');
   });
 });

@@ -1,9 +1,23 @@
+import { isKubernetesName } from '../domain/kubernetes-name.ts';
 import { ProblemError } from '../domain/problems.ts';
 
 /** `--to`, parsed. */
 export type TargetUrl =
-  | { readonly dir: DirUrl; readonly device?: undefined }
-  | { readonly device: DeviceUrl; readonly dir?: undefined };
+  | LocalTargetUrl
+  | { readonly cluster: ClusterUrl; readonly dir?: undefined; readonly device?: undefined };
+
+/** What this process writes to itself. */
+export type LocalTargetUrl =
+  | { readonly dir: DirUrl; readonly device?: undefined; readonly cluster?: undefined }
+  | { readonly device: DeviceUrl; readonly dir?: undefined; readonly cluster?: undefined };
+
+/** Where a controller imports to. What is not told is as the kubeconfig and the machine have it. */
+export interface ClusterUrl {
+  readonly context: string | undefined;
+  readonly namespace: string | undefined;
+  /** Of the machine. */
+  readonly name: string | undefined;
+}
 
 export interface DirUrl {
   readonly folder: string;
@@ -21,7 +35,8 @@ const FORMATS = ['qcow2', 'raw'] as const;
 const COMPRESSIONS = ['none', 'zstd'] as const;
 
 /**
- * `dir:<folder>?format=qcow2|raw&compression=zstd` or `device:<path>,<path>?state=<folder>`.
+ * `dir:<folder>?format=qcow2|raw&compression=zstd`, `device:<path>,<path>?state=<folder>` or `kubevirt:[[<context>/]<namespace>[/<name>]]`, which `harvester:` is another word for: the
+ * controller finds out by itself what it runs on.
  * @throws ProblemError `TargetKindUnsupported`
  */
 export function parseTargetUrl(text: string): TargetUrl {
@@ -30,7 +45,31 @@ export function parseTargetUrl(text: string): TargetUrl {
   const [place = '', query = ''] = splitOnce(rest, '?');
   if (scheme === 'dir') return { dir: parseDir(text, place, query) };
   if (scheme === 'device') return { device: parseDevice(text, place, query) };
-  throw refuse(`"${scheme}:" is no kind of target; there are dir:<folder> and device:<device>,...?state=<folder>`);
+  if (scheme === 'kubevirt' || scheme === 'harvester') return { cluster: parseCluster(text, rest) };
+  throw refuse(
+    `"${scheme}:" is no kind of target; there are dir:<folder>, device:<device>,...?state=<folder> and kubevirt:<namespace>`,
+  );
+}
+
+/** @throws ProblemError `TargetKindUnsupported` for a cluster, which plans and measures by itself */
+export function parseLocalTargetUrl(text: string): LocalTargetUrl {
+  const target = parseTargetUrl(text);
+  if (target.cluster === undefined) return target;
+  throw refuse(`"${text}" is a cluster; \`airlift import --to ${text}\` tells all findings before the first byte`);
+}
+
+/** Two parts are namespace and name. A context may hold slashes itself, so it is whatever is in front of these. */
+function parseCluster(text: string, rest: string): ClusterUrl {
+  if (rest.includes('?')) throw refuse(`"${text}" has options; a cluster takes none`);
+  const parts = rest.split('/');
+  const [namespace, name] = parts.length === 1 ? parts : parts.slice(-2);
+  const context = parts.slice(0, -2).join('/');
+  for (const part of [namespace, name])
+    if (part && !isKubernetesName(part))
+      throw refuse(`"${part}" in "${text}" is no name for Kubernetes; use a-z, 0-9 and "-", at most 63`);
+  if (parts.length > 2 && context === '')
+    throw refuse(`"${text}" begins with a slash; write kubevirt:<context>/<namespace>/<name>`);
+  return { context: context || undefined, namespace: namespace || undefined, name: name || undefined };
 }
 
 function parseDir(text: string, folder: string, query: string): DirUrl {

@@ -1,5 +1,5 @@
 import { getCACertificates } from 'node:tls';
-import { Agent, type Dispatcher } from 'undici';
+import { Agent, type Dispatcher, WebSocket } from 'undici';
 import { ProblemError } from '../domain/problems.ts';
 import type { CallOptions } from '../lib/call-options.ts';
 import type { Clock } from '../ports/clock.ts';
@@ -32,6 +32,11 @@ export interface ApiRequest {
 export interface StreamOptions extends CallOptions {
   /** How long nothing may come. Time in which nobody asks for bytes does not count. */
   readonly idleMs: number;
+}
+
+export interface SocketOptions extends CallOptions {
+  /** The subprotocol. */
+  readonly protocol: string;
 }
 
 const ANSWER_MS = 30_000;
@@ -69,6 +74,23 @@ export class ApiConnection implements AsyncDisposable {
   /** The answer as it comes. Leaving it early closes its connection. */
   async stream(request: ApiRequest, options: StreamOptions): Promise<AsyncGenerator<Uint8Array, void>> {
     return this.#pieces(await this.#open(request, options), request.asked, options);
+  }
+
+  /** A WebSocket of this server on its way, as this user; of why it may fail its events say nothing but that it did. */
+  async webSocket(path: string, query: Readonly<Record<string, string>>, options: SocketOptions): Promise<WebSocket> {
+    const { server, identity } = this.access;
+    const { headers, certificate } = await identity.current(options);
+    const url = new URL(`${server.pathname.replace(/\/+$/, '')}${path}?${new URLSearchParams(query)}`, server);
+    url.protocol = server.protocol === 'http:' ? 'ws:' : 'wss:';
+    const dispatcher = await this.#agentFor(certificate);
+    const sent = Object.entries(headers).flatMap(([name, value]) =>
+      [value].flat().map((each) => [name, each] as [string, string]),
+    );
+    return new WebSocket(url, {
+      protocols: [options.protocol],
+      dispatcher,
+      headers: [...sent, ['user-agent', this.#userAgent]],
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -3,6 +3,7 @@ import type { OpenCluster } from '../app/cluster/open-cluster.ts';
 import type { ClusterOptions } from '../cli/services.ts';
 import { loadAccess } from '../kube/load-access.ts';
 import { openKubeCluster } from '../kube/open-kube-cluster.ts';
+import { forwardPort } from '../kube/port-forward.ts';
 import { readPodLog } from '../kube/read-pod-log.ts';
 import type { Clock } from '../ports/clock.ts';
 
@@ -15,6 +16,7 @@ export async function openCluster({ namespace, ...wanted }: ClusterOptions, cloc
     namespace: namespace ?? access.namespace,
     origin: access.origin,
     remarks: access.remarks,
+    forwardPort: (pod, port, options) => forwardPort(cluster.connection, pod, port, options),
     readPodLog: (pod, options) => readPodLog(cluster.connection, pod, options),
     [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
   };

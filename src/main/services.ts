@@ -16,6 +16,7 @@ import { nodeStorage } from '../targets/dir/node-storage.ts';
 import { openImportedDisk } from '../targets/dir/open-imported-disk.ts';
 import { createDataPlane, hashes, inflate } from './data-plane.ts';
 import { openCluster } from './open-cluster.ts';
+import { locateFile, openUpload } from './open-upload.ts';
 import { airliftVersion } from './package-version.ts';
 import { readInput } from './read-input.ts';
 import { systemClock } from './system-clock.ts';
@@ -67,6 +68,8 @@ export const services: Services = {
       options,
     ),
   openCluster: (options) => openCluster(options, clock),
+  locateFile,
+  openUpload: (open, { signal, ...options }) => openUpload(open, options, { clock, signal }),
   versions: () => ({
     airlift: airliftVersion,
     node: process.version,

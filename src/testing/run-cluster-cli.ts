@@ -51,6 +51,7 @@ export async function runClusterCli(argv: readonly string[], world: CliWorld): P
         namespace: namespace ?? NAMESPACE,
         origin: 'context test of the test',
         remarks: world.remarks ?? [],
+        forwardPort: () => Promise.reject(new Error('nobody should forward a port here')),
         readPodLog: world.readPodLog ?? (() => Promise.reject(new Error('nobody should read logs here')) as never),
         [Symbol.asyncDispose]: async () => {
           seen.left -= 1;

@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import type { Finding } from '../../domain/finding.ts';
 import type { ObjectRef } from '../../domain/kubernetes-object.ts';
 import type { CallOptions } from '../../lib/call-options.ts';
@@ -17,6 +18,11 @@ export interface OpenCluster extends AsyncDisposable {
    * @throws ProblemError as `Cluster` does; `ClusterObjectInvalid` for a Pod that has not begun
    */
   readPodLog(pod: ObjectRef, options?: PodLogOptions): AsyncIterable<string>;
+  /**
+   * A connection to a port of a Pod, as from inside it.
+   * @throws ProblemError `ClusterForbidden`, `ClusterUnreachable`
+   */
+  forwardPort(pod: ObjectRef, port: number, options?: CallOptions): Promise<Duplex>;
 }
 
 export interface PodLogOptions extends CallOptions {

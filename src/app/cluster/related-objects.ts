@@ -81,8 +81,8 @@ export async function findRelatedObjects(
     look(async () => name && (await cluster.get(virtualMachineKind, { namespace, name }, options)), undefined),
   ]);
   const own = machine && machine.metadata.labels?.[IMPORT_UID_LABEL] === uid ? machine : undefined;
-  const objects = made.flat().toSorted(byDiskAndName).map(describe);
-  return { objects: own === undefined ? objects : [...objects, describe(own)], machine: own, unseen };
+  const objects = made.flat().toSorted(byDiskAndName).map(describeRelated);
+  return { objects: own === undefined ? objects : [...objects, describeRelated(own)], machine: own, unseen };
 }
 
 export function diskOf({ metadata }: KubernetesObject): number | undefined {
@@ -106,7 +106,8 @@ function kindOrder({ kind }: KubernetesObject): number {
   return madeKinds.findIndex((each) => each.kind === kind);
 }
 
-function describe(object: KubernetesObject): RelatedObject {
+/** In its own kind's words. */
+export function describeRelated(object: KubernetesObject): RelatedObject {
   const { kind, metadata } = object;
   const isGoing = metadata.deletionTimestamp !== undefined;
   return {

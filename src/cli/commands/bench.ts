@@ -4,7 +4,7 @@ import { renderBench } from '../render/bench.ts';
 import { renderData } from '../render/data.ts';
 import { benchShape } from '../render/shapes.ts';
 import { openSource, outputFlag, sourceFlags, sourcePositional } from '../shared-flags.ts';
-import { parseTargetUrl } from '../target-url.ts';
+import { parseLocalTargetUrl } from '../target-url.ts';
 import { UsageError } from '../usage-error.ts';
 
 const SECONDS = 5;
@@ -31,7 +31,7 @@ export const benchCommand = defineCommand({
     const { positionals, flags, services, io, signal } = call;
     const [location = '', to = '', machine] = positionals;
     const maxMs = readSeconds(flags.seconds) * 1000;
-    const targetUrl = parseTargetUrl(to);
+    const targetUrl = parseLocalTargetUrl(to);
     await using source = await openSource(call, location);
     await using target = await services.openTarget(targetUrl);
     const result = await services.benchTransfer(source, target, { machine, maxMs, signal });

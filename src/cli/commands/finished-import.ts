@@ -5,7 +5,7 @@ import { isBlocker } from '../../domain/finding.ts';
 import { isProblem } from '../../domain/problems.ts';
 import type { FinishedImport } from '../render/shapes.ts';
 import type { Services } from '../services.ts';
-import type { TargetUrl } from '../target-url.ts';
+import type { LocalTargetUrl } from '../target-url.ts';
 
 /**
  * Tells whether nothing but an earlier run's own result stands in the way: one whose report names the same machine of the same source. Without this, the command
@@ -13,7 +13,7 @@ import type { TargetUrl } from '../target-url.ts';
  */
 export async function findFinishedImport(
   plan: ImportPlan,
-  { dir, device }: TargetUrl,
+  { dir, device }: LocalTargetUrl,
   services: Pick<Services, 'readTextFile'>,
 ): Promise<FinishedImport | undefined> {
   const blockers = plan.findings.filter(isBlocker);

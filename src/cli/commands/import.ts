@@ -1,25 +1,24 @@
 import type { ImportOutcome } from '../../app/import-parts.ts';
 import type { ImportPlan } from '../../app/import-plan.ts';
 import type { OpenSource, OpenTarget } from '../../app/platforms.ts';
-import { isBlocker } from '../../domain/finding.ts';
 import { isProblem } from '../../domain/problems.ts';
 import { FairSlots } from '../../lib/fair-slots.ts';
 import { RateLimiter } from '../../lib/rate-limiter.ts';
 import { type CommandCall, defineCommand } from '../define-command.ts';
 import { ExitCode } from '../exit-code.ts';
-import { waitForAnswer } from '../io.ts';
+import { clusterImportFlags, importToCluster, refuseClusterFlags } from '../import-to-cluster.ts';
 import { MachineFailures } from '../machine-failures.ts';
 import { findUnusedNetworks, mappingFlags, readMapping } from '../mapping-flags.ts';
 import { printable } from '../printable.ts';
 import { parseRate } from '../rate.ts';
+import { refusalOf } from '../refuse-findings.ts';
 import { renderData } from '../render/data.ts';
-import { renderFindings } from '../render/findings.ts';
 import { ImportsView } from '../render/imports-view.ts';
 import { renderOutcomes } from '../render/outcome.ts';
 import { ProgressView } from '../render/progress.ts';
 import { type FinishedImport, importsShape } from '../render/shapes.ts';
 import { openSource, outputFlag, sourceFlags, sourcePositional } from '../shared-flags.ts';
-import { parseTargetUrl, type TargetUrl } from '../target-url.ts';
+import { type LocalTargetUrl, parseTargetUrl } from '../target-url.ts';
 import { UsageError } from '../usage-error.ts';
 import { findFinishedImport } from './finished-import.ts';
 
@@ -28,7 +27,7 @@ const flags = {
     type: 'text',
     placeholder: 'target',
     isRequired: true,
-    help: 'Where to: dir:<folder>[?format=qcow2|raw][&compression=zstd], or device:<path>[,<path>]?state=<folder>',
+    help: 'Where to: dir:<folder>[?format=qcow2|raw][&compression=zstd], device:<path>[,<path>]?state=<folder>, or a cluster with Airlift: kubevirt:[[<context>/]<namespace>[/<name>]]',
   },
   all: { type: 'switch', help: 'Import every machine of the source' },
   verify: {
@@ -54,6 +53,7 @@ const flags = {
   },
   restart: { type: 'switch', help: 'Discard what an interrupted import left and begin again' },
   yes: { type: 'switch', short: 'y', help: 'Do not ask when there are warnings' },
+  ...clusterImportFlags,
   ...mappingFlags,
   ...outputFlag,
   ...sourceFlags,
@@ -87,6 +87,7 @@ export const importCommand = defineCommand({
       'straight from a server, as raw disks, without questions',
     ],
     ['airlift import pack.ova web db --to dir:./out', 'two machines of a collection'],
+    ['airlift import app.ova --to kubevirt:vms', 'into a namespace of the cluster of the current context'],
   ],
   isResumable: true,
   async run(call) {
@@ -94,6 +95,8 @@ export const importCommand = defineCommand({
     const [location = '', ...named] = positionals;
     const mapping = readMapping(call);
     const targetUrl = parseTargetUrl(call.flags.to);
+    if (targetUrl.cluster !== undefined) return await importToCluster(call, targetUrl.cluster);
+    refuseClusterFlags(call.flags);
     const rateLimiter = readRateLimit(call);
     const lanes = readCount('lanes', call.flags.lanes, 64);
     const connections = readCount('connections', call.flags.connections, 16);
@@ -139,7 +142,7 @@ function refuseSameNames(plans: readonly ImportPlan[]): void {
   }
 }
 
-async function findFinished(plans: readonly ImportPlan[], target: TargetUrl, { services, io }: Call) {
+async function findFinished(plans: readonly ImportPlan[], target: LocalTargetUrl, { services, io }: Call) {
   const finished = new Map<ImportPlan, FinishedImport>();
   for (const plan of plans) {
     const found = await findFinishedImport(plan, target, services);
@@ -148,34 +151,6 @@ async function findFinished(plans: readonly ImportPlan[], target: TargetUrl, { s
     io.note(`${printable(found.machine)} was finished by an earlier run, in ${printable(found.location)}`);
   }
   return finished;
-}
-
-/** Blockers stop; warnings are shown, and asked about where somebody is there to answer. */
-async function refusalOf(plans: readonly ImportPlan[], { io, flags: given, signal }: Call) {
-  const told = plans.map((plan) => ({ plan, serious: plan.findings.filter(({ severity }) => severity !== 'note') }));
-  const serious = told.flatMap((each) => each.serious);
-  if (serious.length === 0) return undefined;
-  const isBlocked = serious.some(isBlocker);
-  const mayAsk = !given.yes && io.ask !== undefined;
-  const text = told
-    .filter((each) => each.serious.length > 0)
-    .flatMap(({ plan, serious: own }) => [
-      ...(plans.length > 1 ? [io.paint.bold(printable(plan.machine.name))] : []),
-      renderFindings(own, io),
-    ])
-    .join('\n');
-  if (isBlocked || mayAsk) io.complain(text);
-  else io.note(text);
-  if (isBlocked) {
-    io.complain('Nothing was imported.');
-    return ExitCode.blocked;
-  }
-  if (given.yes || io.ask === undefined) return undefined;
-  const names = plans.map(({ targetName }) => targetName).join(', ');
-  const answer = await waitForAnswer(io.ask(`Import ${names} all the same? [y/N] `, { signal }));
-  if (/^y(es)?$/i.test(answer.trim())) return undefined;
-  io.complain('Nothing was imported.');
-  return ExitCode.blocked;
 }
 
 function readRateLimit({ flags: given, clock }: Call): RateLimiter | undefined {

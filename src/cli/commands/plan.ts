@@ -7,7 +7,7 @@ import { renderData } from '../render/data.ts';
 import { renderPlan } from '../render/plan.ts';
 import { planShape } from '../render/shapes.ts';
 import { openSource, outputFlag, sourceFlags, sourcePositional } from '../shared-flags.ts';
-import { parseTargetUrl } from '../target-url.ts';
+import { parseLocalTargetUrl } from '../target-url.ts';
 
 /** For source and target together: as long as somebody waits for an answer without wondering. */
 const MEASURE_MS = 5_000;
@@ -40,7 +40,7 @@ export const planCommand = defineCommand({
     const { positionals, flags, services, io, signal } = call;
     const [location = '', machine] = positionals;
     const mapping = readMapping(call);
-    const targetUrl = flags.to === undefined ? undefined : parseTargetUrl(flags.to);
+    const targetUrl = flags.to === undefined ? undefined : parseLocalTargetUrl(flags.to);
     await using source = await openSource(call, location);
     await using target = targetUrl === undefined ? undefined : await services.openTarget(targetUrl);
     const plan = await services.planImport(source, target, {

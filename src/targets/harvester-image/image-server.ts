@@ -2,7 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { parseRange } from './byte-range.ts';
+import { parseRange } from '../../lib/byte-range.ts';
 import type { ServedFile } from './served-file.ts';
 
 export interface ImageServerOptions {
