@@ -101,6 +101,15 @@ const imageAssignment = fromSource.extend({
 });
 export type ImageAssignment = z.infer<typeof imageAssignment>;
 
+/** To send a disk to CDI, which writes it. */
+const uploadAssignment = fromSource.extend({
+  upload: z.object({
+    /** For messages. */
+    name: z.string().max(512),
+  }),
+});
+export type UploadAssignment = z.infer<typeof uploadAssignment>;
+
 /** To read a volume that somebody else made, and compare. */
 const proofAssignment = z.object({
   disk,
@@ -110,11 +119,22 @@ const proofAssignment = z.object({
 export type ProofAssignment = z.infer<typeof proofAssignment>;
 
 /** What a worker is to do. Holds no secret of the source: whoever may exec into the worker can read it. */
-export const assignmentSchema = z.union([volumeAssignment, imageAssignment, proofAssignment]);
+export const assignmentSchema = z.union([volumeAssignment, imageAssignment, uploadAssignment, proofAssignment]);
 export type Assignment = z.infer<typeof assignmentSchema>;
 
-/** Whether what is served has arrived. */
+/** Whether what is served or sent has arrived. */
 export const takenSchema = z.object({ isTaken: z.boolean() });
+
+/** Where to send a disk, once: the token is for one volume, and over after minutes. */
+export const uploadTicketSchema = z.object({
+  url: z.url({ protocol: /^https$/ }).max(2048),
+  token: z.string().min(1).max(8192),
+  /** PEM; the system's own where absent. */
+  ca: z
+    .string()
+    .max(256 * 1024)
+    .optional(),
+});
 
 export const progressSchema = z.object({
   /** `serve`: whoever downloads decides how fast it goes. */
@@ -163,7 +183,7 @@ const problemSchema = z.object({
 });
 
 /**
- * How a run ended. `served`: the disk was downloaded, and is still to be proven where it arrived. `TransferInterrupted` among the problems means that the worker was told to stop and
+ * How a run ended. `served`: the disk was downloaded or sent, and is still to be proven where it arrived. `TransferInterrupted` among the problems means that the worker was told to stop and
  * saved what it had: the next run continues.
  */
 export const outcomeSchema = z.union([

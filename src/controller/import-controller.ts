@@ -11,7 +11,7 @@ import type { SourceAdapter } from '../ports/source-adapter.ts';
 import { ImportDesk } from './import-desk.ts';
 import { ImportChanges } from './machine-import/import-changes.ts';
 import type { ImportSummary } from './machine-import/import-summary.ts';
-import type { EventSink, ImageSettings, ImportParts } from './machine-import/import-world.ts';
+import type { EventSink, ImageSettings, ImportParts, UploadSettings } from './machine-import/import-world.ts';
 import { namesOf } from './machine-import/names.ts';
 import type { WorkerSettings } from './machine-import/objects/transfer-job.ts';
 import { diskOf, mayWrite } from './machine-import/observe-transfer.ts';
@@ -33,6 +33,8 @@ export interface ImportControllerOptions {
   readonly airliftVersion: string;
   /** Absent where no images are served. */
   readonly images?: ImageSettings | undefined;
+  /** Absent where nothing is sent to CDI. */
+  readonly uploads?: UploadSettings | undefined;
   readonly limits: TransferLimits;
   /** Of the endpoint that workers talk to, as it is now. */
   readonly endpointCa: () => string;
@@ -99,6 +101,7 @@ export class ImportController {
       worker,
       airliftVersion,
       images,
+      uploads: options.uploads,
     };
     this.desk = new ImportDesk({
       parts: this.parts,

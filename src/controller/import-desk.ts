@@ -17,6 +17,7 @@ import type { CallOptions } from '../lib/call-options.ts';
 import { parseRate } from '../lib/parse-rate.ts';
 import type { ResolvedSource } from '../ports/source-adapter.ts';
 import type { SourceRelay } from '../ports/source-relay.ts';
+import type { UploadTicket } from '../ports/upload.ts';
 import type { CurrentRun, StoredCheckpoint, TransferDesk, WorkerIdentity } from './endpoint/transfer-desk.ts';
 import type { ImportSummary } from './machine-import/import-summary.ts';
 import type { ImportParts } from './machine-import/import-world.ts';
@@ -29,6 +30,7 @@ import type { DiskPlan, PlanRecord } from './machine-import/plan-record.ts';
 import { resolveSource } from './machine-import/preflight.ts';
 import type { TransferState } from './machine-import/transfer-record.ts';
 import type { TransferPlace } from './machine-import/transfer-store.ts';
+import { uploadTicketOf } from './machine-import/upload-ticket.ts';
 
 export interface ImportDeskOptions {
   readonly parts: ImportParts;
@@ -83,10 +85,11 @@ export class ImportDesk implements TransferDesk {
     if (state.stage === 'prove') return await this.#proofOf(machineImport, disk, state, options);
     const read = await this.#readingOf(machineImport, disk, options);
     if (state.stage === undefined) return { ...read, volume: await this.#volumeOf(machineImport, disk, options) };
+    const { namespace = '' } = machineImport.metadata;
+    const name = `${namespace}/${disk.image?.name}`;
+    if (disk.image?.backend === 'upload') return { ...read, upload: { name } };
     if (disk.image === undefined || state.imageToken === undefined)
       throw new ProblemError('TransferUnknown', `disk ${index} has no image`);
-    const { namespace = '' } = machineImport.metadata;
-    const name = `${namespace}/${disk.image.name}`;
     return { ...read, image: { token: state.imageToken, port: IMAGE_PORT, name } };
   }
 
@@ -96,6 +99,13 @@ export class ImportDesk implements TransferDesk {
     if (disk?.image === undefined) return false;
     const image = await observeImage(this.#options.parts, machineImport, { ...disk, image: disk.image }, options);
     return image.state === 'imported';
+  }
+
+  async readUpload({ id }: TransferRun, options: CallOptions = {}): Promise<UploadTicket | undefined> {
+    const { machineImport, plan, index } = await this.#work(id, options);
+    const disk = plan.disks.find((each) => each.index === index);
+    if (disk?.image?.backend !== 'upload') throw new ProblemError('TransferUnknown', `disk ${index} is sent to nobody`);
+    return await uploadTicketOf(this.#options.parts, machineImport, disk, options);
   }
 
   async openRelay({ id }: TransferRun, options: CallOptions = {}): Promise<SourceRelay> {

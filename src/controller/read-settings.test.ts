@@ -57,6 +57,16 @@ describe("the controller's settings", () => {
     });
   });
 
+  test('name CDI where disks are to be sent to it', () => {
+    expect(readSettings({ ...least, AIRLIFT_CDI_NAMESPACE: 'cdi' }, 'abc').uploads).toEqual({
+      namespace: 'cdi',
+      url: 'https://cdi-uploadproxy.cdi.svc/v1beta1/upload',
+    });
+    const url = 'https://uploads.example/v1beta1/upload';
+    const given = { ...least, AIRLIFT_CDI_NAMESPACE: 'cdi', AIRLIFT_UPLOAD_PROXY_URL: url };
+    expect(readSettings(given, 'abc').uploads?.url).toBe(url);
+  });
+
   test('a value that a template left empty is none', () => {
     expect(readSettings({ ...least, AIRLIFT_TRANSFERS: '', AIRLIFT_WORKER_RESOURCES: '' }, 'abc').limits.total).toBe(
       16,

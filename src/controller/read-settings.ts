@@ -44,6 +44,8 @@ const schema = z.object({
   AIRLIFT_ENDPOINT_URL: z.url({ protocol: /^https$/ }).optional(),
   AIRLIFT_IMAGE_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
   AIRLIFT_IMAGE_URL: z.url({ protocol: /^http$/ }).optional(),
+  AIRLIFT_CDI_NAMESPACE: z.string().min(1).max(63).optional(),
+  AIRLIFT_UPLOAD_PROXY_URL: z.url({ protocol: /^https$/ }).optional(),
   AIRLIFT_HEALTH_PORT: whole(0, 65_535, 8081),
   AIRLIFT_SECRETS_OF_OTHER_NAMESPACES: z.enum(['allow', 'deny']).default('allow'),
   AIRLIFT_LEASE: z.string().min(1).default(CONTROLLER_LEASE),
@@ -99,6 +101,16 @@ export function readSettings(
           images: {
             port: rest.AIRLIFT_IMAGE_PORT,
             baseUrl: (rest.AIRLIFT_IMAGE_URL ?? `http://${service}:${rest.AIRLIFT_IMAGE_PORT}`).replace(/\/+$/, ''),
+          },
+        }),
+    ...(rest.AIRLIFT_CDI_NAMESPACE === undefined
+      ? {}
+      : {
+          uploads: {
+            namespace: rest.AIRLIFT_CDI_NAMESPACE,
+            url:
+              rest.AIRLIFT_UPLOAD_PROXY_URL ??
+              `https://cdi-uploadproxy.${rest.AIRLIFT_CDI_NAMESPACE}.svc/v1beta1/upload`,
           },
         }),
     worker: {

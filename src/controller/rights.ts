@@ -40,6 +40,9 @@ export const clusterRights: readonly PolicyRule[] = [
   { apiGroups: ['batch'], resources: ['jobs'], verbs: [...READ, 'create', 'delete'] },
   { apiGroups: ['storage.k8s.io'], resources: ['storageclasses'], verbs: ['get', 'list'] },
   { apiGroups: ['cdi.kubevirt.io'], resources: ['storageprofiles'], verbs: ['get'] },
+  { apiGroups: ['cdi.kubevirt.io'], resources: ['datavolumes'], verbs: ['get', 'list', 'create', 'delete'] },
+  // For one claim each, of an import's own DataVolume.
+  { apiGroups: ['upload.cdi.kubevirt.io'], resources: ['uploadtokenrequests'], verbs: ['create'] },
   { apiGroups: ['kubevirt.io'], resources: ['virtualmachines'], verbs: [...READ, 'create'] },
   { apiGroups: ['k8s.cni.cncf.io'], resources: ['network-attachment-definitions'], verbs: ['get'] },
   { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },

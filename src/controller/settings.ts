@@ -1,3 +1,4 @@
+import type { UploadSettings } from './machine-import/import-world.ts';
 import type { WorkerSettings } from './machine-import/objects/transfer-job.ts';
 import type { TransferLimits } from './transfer-slots.ts';
 
@@ -28,6 +29,8 @@ export interface ControllerSettings {
         readonly baseUrl: string;
       }
     | undefined;
+  /** Where disks are sent to CDI; absent where none are. */
+  readonly uploads?: UploadSettings | undefined;
   readonly worker: WorkerSettings;
   readonly limits: TransferLimits;
 }

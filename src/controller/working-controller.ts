@@ -65,6 +65,7 @@ export class WorkingController implements AsyncDisposable {
       worker,
       airliftVersion,
       images: images && { baseUrl: images.baseUrl, createToken: createImageToken },
+      uploads: settings.uploads,
       limits,
       endpointCa: () => certificate.caPem,
       onWatchRetry,

@@ -1,9 +1,11 @@
 import type { ProblemCode } from './problems.ts';
 
 /**
- * A disk that becomes a VirtualMachineImage before it becomes a volume. Somebody else downloads it, from a worker that serves it:
+ * A disk whose volume somebody else writes, and the object by which they are asked to: a VirtualMachineImage, downloaded from a worker that serves the disk, or a DataVolume that a worker sends
+ * it to:
  *
  *     transfer serves -> image -> somebody imports it -> volume of the image -> transfer proves the volume
+ *     DataVolume -> transfer sends -> its volume -> transfer proves the volume
  */
 export type ObservedImage = {
   /** The old controller made it: it is waited for and used, and never made again. */
@@ -11,14 +13,14 @@ export type ObservedImage = {
 } & (
   | {
       readonly state: 'absent';
-      /** The running transfer serves the disk, so that an image may be made of it. */
+      /** The running transfer serves the disk, so that an image may be made of it; or nobody has to, because it will be sent. */
       readonly isServed: boolean;
     }
   /** `going`: it is being deleted, and another one of its name can only follow then. */
   | { readonly state: 'going' | 'imported' }
   | { readonly state: 'importing'; readonly message?: string | undefined }
   /** Whoever imports it has given up. */
-  | { readonly state: 'failed'; readonly message: string }
+  | { readonly state: 'failed'; readonly code: ProblemCode; readonly message: string }
   /** Something of this name is there that this import did not make. */
   | { readonly state: 'foreign'; readonly code: ProblemCode; readonly message: string }
 );
@@ -32,7 +34,7 @@ export interface ImageDisk {
 export type ImageStep =
   | { readonly type: 'createImage'; readonly disk: number }
   /** The run failed together with its image: both are removed, and the next run makes another one. */
-  | { readonly type: 'giveUpImage'; readonly disk: number; readonly message: string }
+  | { readonly type: 'giveUpImage'; readonly disk: number; readonly code: ProblemCode; readonly message: string }
   | { readonly type: 'stall'; readonly code: ProblemCode; readonly message: string; readonly afterMs?: number };
 
 /** What the images need next; undefined when that is not up to us. */
@@ -45,7 +47,7 @@ export function imageStep(disks: readonly ImageDisk[]): ImageStep | undefined {
       if (message !== undefined) return { type: 'stall', code: 'ImageMissing', message: `disk ${index}: ${message}` };
       continue;
     }
-    if (image.state === 'failed') return { type: 'giveUpImage', disk: index, message: image.message };
+    if (image.state === 'failed') return { type: 'giveUpImage', disk: index, code: image.code, message: image.message };
     if (image.state === 'absent' && image.isServed) return { type: 'createImage', disk: index };
   }
   return undefined;

@@ -24,6 +24,7 @@ import { createJsonLog } from './json-log.ts';
 import { openServedImage } from './open-served-image.ts';
 import { airliftVersion } from './package-version.ts';
 import { systemClock } from './system-clock.ts';
+import { uploadDisk } from './upload-disk.ts';
 
 /** Read by the kubelet into the Pod's status; there in a container only. */
 const TERMINATION_FILE = '/dev/termination-log';
@@ -94,6 +95,7 @@ function createParts(environment: WorkerEnvironment, { send }: EndpointHttp): Wo
     openTarget: async ({ name, uid }, options) =>
       await openVolumeTarget({ volume: await openVolume(needVolume(volumePath)), name, uid, ...options }),
     serveImage: openServedImage,
+    uploadDisk,
     async openVolumeDisk(virtualSizeBytes) {
       const path = needVolume(volumePath);
       return await openDeviceDisk((await isFolder(path)) ? join(path, DISK_FILE) : path, virtualSizeBytes);

@@ -11,7 +11,8 @@ export interface UploadTicket {
 }
 
 export interface UploadOptions {
-  readonly ticket: UploadTicket;
+  /** Absent: the disk is there already, and is only to be known. */
+  readonly ticket: UploadTicket | undefined;
   readonly rateLimiter?: RateLimiter | undefined;
   /** Compute digests also of files that no manifest mentions yet (Source.lateDigests). */
   readonly hashesUnlisted: boolean;
@@ -30,7 +31,7 @@ export interface UploadedDisk {
 }
 
 /**
- * Sends a whole disk, raw and in its order. Returns when the receiver says that it has written it.
- * @throws ProblemError `UploadRefused`, `UploadFailed`, `ImageNotInOrder`, and the problems of source and format
+ * Sends a whole disk, raw and in its order, and reads it where it is to be proven. Returns when the receiver says that it has written it.
+ * @throws ProblemError `UploadRefused`, `UploadFailed`, `ImageNotInOrder`, `DigestMismatch`, and the problems of source and format
  */
 export type UploadDisk = (reader: DiskReader, options: UploadOptions) => Promise<UploadedDisk>;

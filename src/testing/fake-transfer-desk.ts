@@ -8,6 +8,7 @@ import type {
 } from '../controller/endpoint/transfer-desk.ts';
 import { ProblemError } from '../domain/problems.ts';
 import type { SourceRelay } from '../ports/source-relay.ts';
+import type { UploadTicket } from '../ports/upload.ts';
 
 /** The controller, as far as the endpoint knows it: one transfer, kept in memory. Everything may be changed while workers run. */
 export class FakeTransferDesk implements TransferDesk {
@@ -25,8 +26,9 @@ export class FakeTransferDesk implements TransferDesk {
   readonly checkpoints: (StoredCheckpoint & TransferRun & { readonly atMs: number })[] = [];
   readonly progress: (TransferProgress & TransferRun & { readonly atMs: number })[] = [];
   readonly outcomes: (TransferOutcome & TransferRun)[] = [];
-  /** Whether what is served has arrived. */
+  /** Whether what is served or sent has arrived. */
   taken = false;
+  makeTicket: () => UploadTicket | undefined = () => undefined;
   relaysOpened = 0;
   removals = 0;
   /** Thrown by everything while it is set. */
@@ -58,6 +60,11 @@ export class FakeTransferDesk implements TransferDesk {
   async isTaken(run: TransferRun): Promise<boolean> {
     this.#check(run);
     return this.taken;
+  }
+
+  async readUpload(run: TransferRun): Promise<UploadTicket | undefined> {
+    this.#check(run);
+    return this.makeTicket();
   }
 
   async openRelay(run: TransferRun): Promise<SourceRelay> {

@@ -9,11 +9,13 @@ import {
   type TransferRun,
   takenSchema,
   transferPath,
+  uploadTicketSchema,
 } from '../api/transfer-protocol.ts';
 import { isProblem, type ProblemCode, ProblemError, problems } from '../domain/problems.ts';
 import { backoffMs } from '../lib/backoff.ts';
 import type { CallOptions } from '../lib/call-options.ts';
 import type { Clock } from '../ports/clock.ts';
+import type { UploadTicket } from '../ports/upload.ts';
 import type { EndpointLink } from './endpoint-link.ts';
 import type { TokenFile } from './token-file.ts';
 
@@ -106,7 +108,17 @@ export class EndpointClient {
     }
   }
 
-  /** Whether what this run serves has arrived where it shall be. */
+  /** Where this run may send its disk now; undefined while nobody would take it. */
+  async readUpload(options?: CallOptions): Promise<UploadTicket | undefined> {
+    const { status, body } = await this.#patiently({ method: 'GET', path: '/upload' }, options);
+    if (status === 204) return undefined;
+    const parsed = uploadTicketSchema.safeParse(JSON.parse(Buffer.from(body).toString('utf8')));
+    // Without what was said: it holds a token.
+    if (!parsed.success) throw new ProblemError('EndpointNotUnderstood', 'what was said of the upload');
+    return parsed.data;
+  }
+
+  /** Whether what this run serves or sends has arrived where it shall be. */
   async isTaken(options?: CallOptions): Promise<boolean> {
     const { body } = await this.#patiently({ method: 'GET', path: '/taken' }, options);
     const parsed = takenSchema.safeParse(JSON.parse(Buffer.from(body).toString('utf8')));

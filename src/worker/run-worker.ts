@@ -1,12 +1,13 @@
-import type { Assignment, TransferOutcome } from '../api/transfer-protocol.ts';
+import type { Assignment, ProofAssignment, TransferOutcome } from '../api/transfer-protocol.ts';
 import { isProblem, ProblemError } from '../domain/problems.ts';
 import type { CallOptions } from '../lib/call-options.ts';
 import type { Log } from '../ports/log.ts';
 import { type ProveVolumeParts, proveVolume } from './prove-volume.ts';
 import { type ServeImageParts, serveImage } from './serve-image.ts';
 import { type TransferParts, transferVolume } from './transfer-volume.ts';
+import { type UploadVolumeParts, uploadVolume } from './upload-volume.ts';
 
-export interface WorkerParts extends TransferParts, ServeImageParts, ProveVolumeParts {
+export interface WorkerParts extends TransferParts, ServeImageParts, UploadVolumeParts, ProveVolumeParts {
   readonly log: Log;
 }
 
@@ -72,8 +73,11 @@ async function workOn(
   signals: { readonly signal: AbortSignal; readonly lateSignal: AbortSignal },
 ): Promise<TransferOutcome> {
   if ('proof' in assignment) return { result: await proveVolume(parts, assignment, signals) };
-  if (!('image' in assignment)) return { result: await transferVolume(parts, assignment, signals) };
-  const served = await serveImage(parts, assignment, signals);
+  if ('volume' in assignment) return { result: await transferVolume(parts, assignment, signals) };
+  const served =
+    'upload' in assignment
+      ? await uploadVolume(parts, assignment, signals)
+      : await serveImage(parts, assignment, signals);
   // Where nothing is to be verified this is the end.
   return assignment.verify === 'none' ? { result: served } : { served };
 }
@@ -114,8 +118,12 @@ function shown(assignment: Assignment) {
   if (!('source' in assignment)) return { proven: assignment.volume.name };
   const { source, machine, disk, verify } = assignment;
   const from = 'relay' in source ? { source: source.relay.location, relayed: true } : { source: source.ova.url };
-  const to = 'image' in assignment ? { image: assignment.image.name } : { volume: assignment.volume.name };
-  return { ...from, machine, disk: disk.id, ...to, verify };
+  return { ...from, machine, disk: disk.id, ...shownTarget(assignment), verify };
+}
+
+function shownTarget(assignment: Exclude<Assignment, ProofAssignment>) {
+  if ('image' in assignment) return { image: assignment.image.name };
+  return 'upload' in assignment ? { upload: assignment.upload.name } : { volume: assignment.volume.name };
 }
 
 /** Aborts some time after the other one: for what still has to be said then. */

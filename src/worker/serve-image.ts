@@ -1,13 +1,12 @@
 import type { ImageAssignment, TransferredDisk } from '../api/transfer-protocol.ts';
 import { checkLateDigestsOf } from '../app/late-digests.ts';
-import { isProblem, ProblemError } from '../domain/problems.ts';
+import { isProblem } from '../domain/problems.ts';
 import type { CallOptions } from '../lib/call-options.ts';
-import type { DiskReader } from '../ports/disk-reader.ts';
 import type { Log } from '../ports/log.ts';
 import type { ServedImage, ServeImage } from '../ports/served-image.ts';
-import type { EndpointClient } from './endpoint-client.ts';
 import { findAssignedDisk, limiterOf, openAssignedDisk } from './open-assigned-disk.ts';
 import { ProgressReporter } from './progress-reporter.ts';
+import { refuseChangedSource, refuseOtherContent } from './same-content.ts';
 import type { TransferParts } from './transfer-volume.ts';
 
 export interface ServeImageParts extends Pick<TransferParts, 'client' | 'clock' | 'openSource' | 'createRateLimiter'> {
@@ -91,25 +90,4 @@ export async function serveImage(
 
 async function proveImage(image: ServedImage, options: CallOptions) {
   return { digest: await image.digest(options), storedDigests: await image.compareStored(options) };
-}
-
-/** A downloader that goes on where an earlier run stopped must go on with the same content. */
-async function refuseOtherContent(
-  client: EndpointClient,
-  { contentId }: DiskReader,
-  options: CallOptions,
-): Promise<void> {
-  const now = Buffer.from(JSON.stringify({ version: 1, contentId }));
-  const stored = await client.loadCheckpoint(options);
-  if (stored === undefined) return await client.saveCheckpoint(now, 0, options);
-  if (now.equals(stored)) return;
-  throw new ProblemError(
-    'SourceChanged',
-    'the disk on its source is not what it was when its image began to be downloaded',
-  );
-}
-
-async function refuseChangedSource(reader: DiskReader, options: CallOptions): Promise<void> {
-  if ((await reader.readContentId(options)) === reader.contentId) return;
-  throw new ProblemError('SourceChanged', 'the disk changed on its source while its image was downloaded');
 }

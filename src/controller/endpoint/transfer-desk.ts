@@ -1,6 +1,7 @@
 import type { Assignment, TransferOutcome, TransferProgress, TransferRun } from '../../api/transfer-protocol.ts';
 import type { CallOptions } from '../../lib/call-options.ts';
 import type { SourceRelay } from '../../ports/source-relay.ts';
+import type { UploadTicket } from '../../ports/upload.ts';
 
 /**
  * What the endpoint asks the controller for, and tells it. Everything about a run throws `TransferSuperseded` once another epoch is the current one, whenever that is noticed; other problems
@@ -24,8 +25,10 @@ export interface TransferDesk {
   saveCheckpoint(run: TransferRun, checkpoint: StoredCheckpoint, options?: CallOptions): Promise<void>;
   /** Returns once it is gone: what was written counts for nothing any more. */
   removeCheckpoint(run: TransferRun, options?: CallOptions): Promise<void>;
-  /** Whether what this run serves was downloaded, so that nobody needs it any more. */
+  /** Whether what this run serves or sends has arrived, so that nobody needs it any more. */
   isTaken(run: TransferRun, options?: CallOptions): Promise<boolean>;
+  /** Where this run may send its disk now; undefined while nobody would take it. Another one each time. */
+  readUpload(run: TransferRun, options?: CallOptions): Promise<UploadTicket | undefined>;
   /** Comes every few seconds; kept in memory, not written for each. */
   reportProgress(run: TransferRun, progress: TransferProgress, worker: WorkerIdentity): void;
   /** Returns once it is stored. May come again when an answer was lost. */

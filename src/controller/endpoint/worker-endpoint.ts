@@ -152,6 +152,10 @@ export class WorkerEndpoint implements AsyncDisposable {
         return sendJson(response, await desk.readAssignment(run, { signal }));
       case 'GET taken':
         return sendJson(response, { isTaken: await desk.isTaken(run, { signal }) });
+      case 'GET upload': {
+        const ticket = await desk.readUpload(run, { signal });
+        return ticket === undefined ? endWith(response, 204) : sendJson(response, ticket);
+      }
       case 'GET checkpoint':
         return sendBytes(response, await desk.loadCheckpoint(run, { signal }));
       case 'PUT checkpoint': {

@@ -78,6 +78,15 @@ export interface ImportParts {
   readonly airliftVersion: string;
   /** Absent where this installation serves no images. */
   readonly images?: ImageSettings | undefined;
+  /** Absent where it sends nothing to CDI. */
+  readonly uploads?: UploadSettings | undefined;
+}
+
+export interface UploadSettings {
+  /** CDI's own. */
+  readonly namespace: string;
+  /** Of its upload proxy, as Pods reach it. */
+  readonly url: string;
 }
 
 export interface ImageSettings {

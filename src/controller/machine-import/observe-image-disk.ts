@@ -3,8 +3,9 @@ import type { ObservedImage } from '../../domain/image-step.ts';
 import { type ObservedTransfer, STALL_MS } from '../../domain/next-action.ts';
 import type { CallOptions } from '../../lib/call-options.ts';
 import type { ImportParts } from './import-world.ts';
-import { observeImage, type SeenImage } from './observe-image.ts';
+import { observeImage } from './observe-image.ts';
 import type { DiskPlan, ImagePlan } from './plan-record.ts';
+import type { SeenImage } from './seen-image.ts';
 import type { LiveProgress } from './status.ts';
 import type { TransferState } from './transfer-record.ts';
 
@@ -39,7 +40,7 @@ export async function observeImageDisk(
   const seen = await observeImage(parts, machineImport, { ...disk, image: disk.image }, options);
   const now = parts.clock.now();
   return {
-    image: describeImage(seen, disk.image, isServed({ run, state, live })),
+    image: describeImage(seen, disk.image, disk.image.backend === 'upload' || isServed({ run, state, live })),
     transfer: transferOf({ run, state, live }, seen, now),
     hasVolume: seen.state === 'imported',
     isUnproven,
@@ -52,15 +53,19 @@ function isServed({ run, state, live }: RunSeen): boolean {
   return live?.phase === 'serve' && live.at >= run.startedAt;
 }
 
-function describeImage(seen: SeenImage, { isAdopted }: ImagePlan, hasServer: boolean): ObservedImage {
+/** A DataVolume waits for its disk, an image is made of one that is served. */
+function describeImage(seen: SeenImage, { isAdopted, backend }: ImagePlan, mayBeMade: boolean): ObservedImage {
   switch (seen.state) {
     case 'absent':
-      return { isAdopted, state: 'absent', isServed: hasServer };
+      return { isAdopted, state: 'absent', isServed: mayBeMade };
     case 'foreign':
       return { isAdopted, ...seen };
-    case 'failed':
+    case 'failed': {
+      const code = backend === 'upload' ? 'UploadFailed' : 'ImageImportFailed';
+      return { isAdopted, state: 'failed', code, message: seen.message };
+    }
     case 'importing':
-      return { isAdopted, state: seen.state, message: seen.message ?? '' };
+      return { isAdopted, state: 'importing', message: seen.message ?? '' };
     default:
       return { isAdopted, state: seen.state };
   }
@@ -72,6 +77,8 @@ function transferOf({ run, state, live }: RunSeen, seen: SeenImage, now: number)
   const isOver = run.state === 'failed' || run.state === 'succeeded';
   if (isOver && state.served?.epoch === state.epoch && seen.state === 'imported') return undefined;
   const isSilent = run.state === 'running' && now - run.progressAt >= STALL_MS.transfer;
+  if (isSilent && seen.state === 'importing' && seen.takesUpload === false)
+    return { ...run, problem: { code: 'UploadNotReady', message: seen.message ?? '' } };
   if (!isSilent || live?.phase !== 'serve' || seen.state === 'imported') return run;
   const message = 'message' in seen && seen.message !== undefined ? seen.message : 'nobody downloads the image';
   return { ...run, problem: { code: 'ImageNotDownloaded', message } };

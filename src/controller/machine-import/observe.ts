@@ -21,6 +21,7 @@ import type {
   ObservedVolume,
 } from '../../domain/next-action.ts';
 import type { CallOptions } from '../../lib/call-options.ts';
+import { dataVolumesOf } from './data-volumes-of.ts';
 import { explainSilence } from './explain-silence.ts';
 import { historyOf } from './history.ts';
 import { imagesOf } from './images-of.ts';
@@ -211,12 +212,13 @@ async function observeVolume(
   const { uid = '', namespace = '' } = metadata;
   const known = objects.claims(uid).find((each) => each.metadata.name === claimName);
   const claim = known ?? (await cluster.get(persistentVolumeClaimKind, { namespace, name: claimName }, options));
-  if (claim === undefined && image?.backend === 'cdi')
-    return { state: 'lost', message: `claim "${claimName}", which CDI makes of the image, is not there` };
+  const isCdis = image?.backend === 'cdi' || image?.backend === 'upload';
+  if (claim === undefined && isCdis)
+    return { state: 'lost', message: `claim "${claimName}", which CDI makes, is not there` };
   if (claim === undefined) return { state: 'absent' };
   const thing = `PersistentVolumeClaim "${claimName}" in namespace "${namespace}"`;
   // CDI's own, and the old controller's, carry no label of ours.
-  const isOurs = image !== undefined && (image.backend === 'cdi' || image.isAdopted) && claimName === image.name;
+  const isOurs = image !== undefined && (isCdis || image.isAdopted) && claimName === image.name;
   const foreign = isOurs ? undefined : foreignTo(uid, claim, thing, { objects, otherwise: 'VolumeExists' });
   if (foreign !== undefined) return { state: 'foreign', ...foreign };
   if (claim.metadata.deletionTimestamp !== undefined) return { state: 'going' };
@@ -308,6 +310,9 @@ async function findLeftovers(
   for await (const pod of cluster.list(podKind, list)) if (mayWrite(pod)) note(pod);
   for await (const configMap of cluster.list(configMapKind, list)) note(configMap);
   // Only when nobody writes any more.
+  if (leftovers.length === 0 && machine.state !== 'created' && machine.state !== 'kept')
+    for (const each of await dataVolumesOf(cluster, metadata, options)) note(each);
+  // Not while CDI would make them again.
   if (leftovers.length === 0 && machine.state !== 'created' && machine.state !== 'kept')
     for await (const claim of cluster.list(persistentVolumeClaimKind, list)) note(claim);
   // Harvester refuses to remove an image that a volume is made of.

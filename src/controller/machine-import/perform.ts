@@ -1,14 +1,15 @@
 import { configMapKind, jobKind, persistentVolumeClaimKind, podKind } from '../../api/core-kinds.ts';
 import { IMPORT_FINALIZER, IMPORT_UID_LABEL, IMPORTED_LABEL } from '../../api/literals.ts';
-import { virtualMachineImageKind, virtualMachineKind } from '../../api/platform-kinds.ts';
+import { dataVolumeKind, virtualMachineImageKind, virtualMachineKind } from '../../api/platform-kinds.ts';
 import { type VirtualMachineImport, virtualMachineImportKind } from '../../api/virtual-machine-import.ts';
 import { virtualMachineObject } from '../../app/virtual-machine-object.ts';
 import type { Finding } from '../../domain/finding.ts';
 import type { ResourceKind } from '../../domain/kubernetes-object.ts';
 import { refOf } from '../../domain/kubernetes-object.ts';
 import type { Action } from '../../domain/next-action.ts';
-import { isProblem, ProblemError } from '../../domain/problems.ts';
+import { isProblem, type ProblemCode, ProblemError } from '../../domain/problems.ts';
 import type { CallOptions } from '../../lib/call-options.ts';
+import { dataVolumesOf } from './data-volumes-of.ts';
 import { imagesOf, releaseImages } from './images-of.ts';
 import { unlessChanged } from './import-changes.ts';
 import type { ImportParts, PreflightMemory } from './import-world.ts';
@@ -56,7 +57,7 @@ export async function performAction(
     case 'createImage':
       return work.createImage(action.disk);
     case 'giveUpImage':
-      return work.giveUpImage(action.disk, action.message);
+      return work.giveUpImage(action.disk, action);
     case 'startTransfer':
       return work.startTransfer(action.disk, action.epoch);
     case 'createMachine':
@@ -125,6 +126,10 @@ class ImportWork {
     await this.stopTransfers();
     if (await this.#hasWriter()) return;
     const list = { ...this.#options, namespace: this.#namespace, labels: { [IMPORT_UID_LABEL]: this.#uid } };
+    // Before their claims, which would be made again.
+    if (this.#observation.seen.machine.state !== 'created')
+      for (const each of await dataVolumesOf(cluster, this.#import.metadata, this.#options))
+        await cluster.delete(dataVolumeKind, refOf(each), this.#options);
     if (this.#observation.seen.machine.state !== 'created')
       for await (const claim of cluster.list(persistentVolumeClaimKind, list))
         await cluster.delete(persistentVolumeClaimKind, refOf(claim), this.#options);
@@ -140,9 +145,10 @@ class ImportWork {
   }
 
   async lookAhead(fieldFindings: readonly Finding[]): Promise<void> {
-    const { cluster, adapters, objects, clock, preflights, images } = this.#parts;
+    const { cluster, adapters, objects, clock, preflights, images, uploads } = this.#parts;
     const before = this.#observation.plan;
-    const asked = { cluster, adapters, objects, now: () => clock.now(), servesImages: images !== undefined };
+    const can = { servesImages: images !== undefined, uploads: uploads !== undefined };
+    const asked = { cluster, adapters, objects, now: () => clock.now(), ...can };
     const result = await unlessChanged(
       this.#parts,
       this.#import,
@@ -191,7 +197,8 @@ class ImportWork {
     const image = imaged && (await imageRunOf(imaged, this.#options));
     await this.#parts.transfers.begin(place, epoch, { ...this.#options, image });
     const volumeMode = imaged === undefined ? disk.volumeMode : await volumeModeOf(imaged, this.#options);
-    const serves = image?.stage === 'serve' ? 'image' : undefined;
+    const handsOut = imaged?.disk.image.backend === 'upload' ? 'upload' : 'image';
+    const serves = image?.stage === 'serve' ? handsOut : undefined;
     const job = transferJob({ ...place, disk: { ...disk, volumeMode }, epoch, serves }, this.#parts.worker);
     await unlessThere(this.#parts.cluster.create(jobKind, job, this.#options));
     await this.#removeRunsBefore(index, epoch - 1);
@@ -211,9 +218,9 @@ class ImportWork {
     if (work !== undefined) await unlessThere(createImage(work, this.#options));
   }
 
-  async giveUpImage(index: number, message: string): Promise<void> {
+  async giveUpImage(index: number, why: { readonly code: ProblemCode; readonly message: string }): Promise<void> {
     const work = this.#imageWork(index);
-    if (work !== undefined) await giveUpImage(work, message, this.#options);
+    if (work !== undefined) await giveUpImage(work, why, this.#options);
   }
 
   async createMachine(): Promise<void> {
@@ -345,7 +352,7 @@ function claimTemplates(uid: string, namespace: string, plan: PlanRecord): Recor
 }
 
 function kindOf(kind: string): ResourceKind {
-  const kinds = [jobKind, podKind, configMapKind, persistentVolumeClaimKind, virtualMachineImageKind];
+  const kinds = [jobKind, podKind, configMapKind, dataVolumeKind, persistentVolumeClaimKind, virtualMachineImageKind];
   const known = kinds.find((each) => each.kind === kind);
   if (known === undefined) throw new ProblemError('ClusterKindMissing', `nothing here removes objects of kind ${kind}`);
   return known;

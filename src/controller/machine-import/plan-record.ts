@@ -40,7 +40,7 @@ export interface DiskPlan {
   readonly storageClass?: string | undefined;
   readonly accessMode: AccessMode;
   readonly volumeMode: VolumeMode;
-  /** Where the disk becomes a VirtualMachineImage first. */
+  /** Where the disk becomes a VirtualMachineImage first, or is sent to a DataVolume. */
   readonly image?: ImagePlan | undefined;
 }
 
@@ -50,8 +50,8 @@ export interface ImagePlan {
   readonly displayName: string;
   /** Upstream's `diskName`: the last part of the URL. */
   readonly fileName: string;
-  /** Who imports it: Longhorn, or CDI, whose own volume the machine then has. */
-  readonly backend: 'backingimage' | 'cdi';
+  /** Who imports it: Longhorn, or CDI, whose own volume the machine then has. `upload`: a DataVolume, under the claim's name, to which the disk is sent. */
+  readonly backend: 'backingimage' | 'cdi' | 'upload';
   /** The old controller made it, and nothing of it is ours to make again. */
   readonly isAdopted: boolean;
 }

@@ -1,6 +1,6 @@
 import { type StorageClass, storageClassKind } from '../../api/core-kinds.ts';
 import { IMAGE_DISPLAY_NAME_LABEL, IMPORT_UID_LABEL } from '../../api/literals.ts';
-import { virtualMachineImageKind } from '../../api/platform-kinds.ts';
+import { dataVolumeKind, virtualMachineImageKind } from '../../api/platform-kinds.ts';
 import type { VirtualMachineImport } from '../../api/virtual-machine-import.ts';
 import type { Finding } from '../../domain/finding.ts';
 import { isProblem } from '../../domain/problems.ts';
@@ -26,6 +26,22 @@ export function imageNamesOf(
 /** What the old controller wrote down of them. */
 export function adoptedImages({ status }: VirtualMachineImport): AdoptedImages {
   return (status.diskImportStatus ?? []).map(({ VirtualMachineImage }) => VirtualMachineImage);
+}
+
+/** A cluster without CDI has nobody to send disks to. */
+export async function checkDataVolumeKind(
+  cluster: Cluster,
+  { metadata: { namespace = '', uid = '' } }: VirtualMachineImport,
+  options: CallOptions,
+): Promise<Finding[]> {
+  try {
+    await cluster.get(dataVolumeKind, { namespace, name: namesOf(uid).id }, options);
+    return [];
+  } catch (error) {
+    if (!isProblem(error, 'ClusterKindMissing')) throw error;
+    const message = 'spec.target asks for DataVolumes; the cluster has none, which are a kind of CDI';
+    return [{ severity: 'blocker', code: 'TargetKindNotInstalled', message, subject: 'spec.target' }];
+  }
 }
 
 /** A cluster without Harvester's kind cannot make images. */
@@ -54,6 +70,8 @@ export async function planImages(
   { adopted, targetName }: { readonly adopted: AdoptedImages | undefined; readonly targetName: string },
   options: CallOptions,
 ): Promise<{ readonly disks: readonly DiskPlan[]; readonly findings: readonly Finding[] }> {
+  if (adopted === undefined && machineImport.spec.target.dataVolume !== undefined)
+    return { disks: disks.map((disk) => ({ ...disk, image: uploadPlan(disk) })), findings: [] };
   const nameOf = imageNamesOf(machineImport, adopted);
   if (nameOf === undefined) return { disks, findings: [] };
   const findings: Finding[] = [];
@@ -80,6 +98,11 @@ export async function planImages(
     findings.push({ severity: 'blocker', code: 'ImageMissing', message });
   }
   return { disks: planned, findings };
+}
+
+/** Under the claim's own name, which is the DataVolume's. */
+function uploadPlan({ claimName }: DiskPlan): ImagePlan {
+  return { name: claimName, displayName: claimName, fileName: claimName, backend: 'upload', isAdopted: false };
 }
 
 async function backendOfImage(

@@ -13,7 +13,13 @@ import type { ResolvedSource, SourceAdapter } from '../../ports/source-adapter.t
 import { readSecretOf } from '../sources/read-secret.ts';
 import type { ImportObjects } from './import-world.ts';
 import { type DiskPlan, hashSpec, type PlanRecord } from './plan-record.ts';
-import { type AdoptedImages, checkImageKind, imageNamesOf, planImages } from './preflight-images.ts';
+import {
+  type AdoptedImages,
+  checkDataVolumeKind,
+  checkImageKind,
+  imageNamesOf,
+  planImages,
+} from './preflight-images.ts';
 import { checkQuota } from './preflight-quota.ts';
 import { planVolumes } from './preflight-volumes.ts';
 import { foreignTo, rivalFor } from './rival.ts';
@@ -27,6 +33,8 @@ export interface PreflightParts {
   readonly now: () => number;
   /** Whether this installation can serve images. */
   readonly servesImages: boolean;
+  /** Whether it can send disks to CDI. */
+  readonly uploads: boolean;
 }
 
 export interface PreflightOptions extends CallOptions {
@@ -179,12 +187,13 @@ export async function resolveSource(
 }
 
 async function checkTarget(
-  { cluster, servesImages }: PreflightParts,
+  { cluster, servesImages, uploads }: PreflightParts,
   machineImport: VirtualMachineImport,
   options: CallOptions,
 ): Promise<Finding[]> {
   const { target } = machineImport.spec;
   if (target.image !== undefined && servesImages) return await checkImageKind(cluster, machineImport, options);
+  if (target.dataVolume !== undefined && uploads) return await checkDataVolumeKind(cluster, machineImport, options);
   const other = Object.keys(target).find((kind) => kind !== 'volume');
   if (other === undefined) return [];
   const message = `spec.target asks for ${other}, which this installation does not make`;

@@ -118,8 +118,8 @@ function tellUser(
     events.record(stored, { type: 'Warning', reason: action.code, message: `${action.message}. ${remedy}` });
   }
   if (action.type === 'giveUpImage') {
-    const { remedy } = problems.ImageImportFailed;
-    events.record(stored, { type: 'Warning', reason: 'ImageImportFailed', message: `${action.message}. ${remedy}` });
+    const { remedy } = problems[action.code];
+    events.record(stored, { type: 'Warning', reason: action.code, message: `${action.message}. ${remedy}` });
   }
   if (after?.phase === before?.phase) return;
   const message = after === undefined ? undefined : milestones[after.phase ?? 'Pending'];

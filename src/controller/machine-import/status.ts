@@ -193,13 +193,13 @@ function diskStatuses(
 
 type DiskStatus = NonNullable<ImportStatusFields['diskImportStatus']>[number];
 
-/** Upstream's `VirtualMachineImage` is there once the image is. */
+/** Upstream's `VirtualMachineImage` is there once the image is, where there is one. */
 function namesOfDisk(
   { claimName, image }: DiskPlan,
   before: DiskStatus | undefined,
   claims: readonly ConditionClaim[],
 ): Partial<DiskStatus> {
-  if (image === undefined) return { diskName: claimName };
+  if (image === undefined || image.backend === 'upload') return { diskName: claimName };
   if (image.isAdopted) return {};
   const isThere = claims.some(({ type, status }) => type === diskConditions.imageSubmitted && status === 'True');
   const name = isThere ? image.name : before?.VirtualMachineImage;
@@ -222,7 +222,7 @@ function imageClaims(disk: ObservedDisk | undefined, before: readonly StoredCond
   if (image === undefined) return [];
   const isImported = isDone || image.state === 'imported';
   const isFailed = !isDone && image.state === 'failed';
-  const why = isFailed ? { reason: 'ImageImportFailed', message: image.message } : {};
+  const why = isFailed ? { reason: image.code, message: image.message } : {};
   const facts = [
     { type: diskConditions.imageSubmitted, isTrue: isImported || image.state === 'importing' },
     { type: diskConditions.imageReady, isTrue: isImported },
@@ -318,7 +318,7 @@ function describe({ seen, action, findings }: StatusFacts, importStatus: ImportS
     case 'createImage':
       return { phase: 'Transferring', reason: 'CreatingImages' };
     case 'giveUpImage':
-      return { phase: 'Transferring', reason: 'ImageImportFailed', message: action.message, code: 'ImageImportFailed' };
+      return { phase: 'Transferring', reason: action.code, message: action.message, code: action.code };
     case 'stopTransfers':
       return { phase: 'Suspended', reason: 'TransferStopping' };
     case 'createMachine':

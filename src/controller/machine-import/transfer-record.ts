@@ -25,11 +25,11 @@ const stateSchema = z.object({
   checkpointBytes: z.number().min(0),
   problem: problemSchema.optional(),
   result: transferredDiskSchema.optional(),
-  /** What the current run is for, where the disk becomes an image: to be downloaded from, or to read what became of it. Absent: it copies onto a volume. */
+  /** What the current run is for, where somebody else writes the disk: to be downloaded from or to send it, or to read what became of it. Absent: it copies onto a volume. */
   stage: z.enum(['serve', 'prove']).optional(),
   /** What a downloader's path begins with; another one with each image. */
   imageToken: z.string().max(256).optional(),
-  /** The run whose disk was downloaded, and what it says of it. */
+  /** The run whose disk was downloaded or sent, and what it says of it. */
   served: z.object({ epoch: z.int(), result: transferredDiskSchema }).optional(),
 });
 
@@ -97,7 +97,8 @@ function parseJson(text: string | undefined): unknown {
 /** Of a run that has to do with an image. */
 export interface ImageRun {
   readonly stage: 'serve' | 'prove';
-  readonly imageToken: string;
+  /** Absent where it is sent. */
+  readonly imageToken?: string;
 }
 
 /** The state in which the next run begins. */

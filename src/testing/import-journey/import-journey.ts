@@ -2,6 +2,8 @@ import { type StorageClass, storageClassKind } from '../../api/core-kinds.ts';
 import { API_VERSION } from '../../api/literals.ts';
 import { ovaSourceKind } from '../../api/ova-source.ts';
 import {
+  type DataVolume,
+  dataVolumeKind,
   networkAttachmentDefinitionKind,
   virtualMachineImageKind,
   virtualMachineKind,
@@ -11,6 +13,7 @@ import { ImportChanges } from '../../controller/machine-import/import-changes.ts
 import type { ImportParts } from '../../controller/machine-import/import-world.ts';
 import { namesOf } from '../../controller/machine-import/names.ts';
 import { ownerOf } from '../../controller/machine-import/observe.ts';
+import { diskOf } from '../../controller/machine-import/observe-transfer.ts';
 import { isOvertaken, reconcileImport } from '../../controller/machine-import/reconcile.ts';
 import type { TransferResult } from '../../controller/machine-import/transfer-record.ts';
 import { TransferStore } from '../../controller/machine-import/transfer-store.ts';
@@ -22,6 +25,7 @@ import { aMachine } from '../kubevirt/sample-machines.ts';
 import { ManualClock } from '../manual-clock.ts';
 import { MemoryCluster } from '../memory-cluster.ts';
 import { ClusterMachinery, type WorkerEnd, type WorkerRun } from './cluster-machinery.ts';
+import { FakeCdi, type UploadScript } from './fake-cdi.ts';
 import { FakeImageImporter, type ImageScript } from './fake-image-importer.ts';
 import { FakeOvaAdapter } from './fake-ova-adapter.ts';
 import { ListedObjects } from './listed-objects.ts';
@@ -51,6 +55,8 @@ export interface JourneyOptions {
   readonly machinesGetReady?: boolean;
   /** On Harvester: there are images, and somebody who imports them; what that one says of each. */
   readonly images?: ImageScript | true;
+  /** Where there is CDI, to which disks are sent; what it says of each. */
+  readonly uploads?: UploadScript | true;
 }
 
 /** Imports on a cluster in memory, from their creation to their end, with everything but the copying being the product's own code. */
@@ -66,6 +72,7 @@ export class ImportJourney {
   }[] = [];
   readonly #machinery: ClusterMachinery;
   readonly #importer: FakeImageImporter | undefined;
+  readonly cdi: FakeCdi | undefined;
   #tokens = 0;
   #parts: ImportParts;
   #objects: ListedObjects;
@@ -81,6 +88,7 @@ export class ImportJourney {
       { kind: networkAttachmentDefinitionKind },
       // Without a status of its own: test-cluster.md section 1.
       ...(options.images === undefined ? [] : [{ kind: virtualMachineImageKind }]),
+      ...(options.uploads === undefined ? [] : [{ kind: dataVolumeKind, hasStatus: true }]),
     ];
     this.cluster = new MemoryCluster({ clock: this.clock, kinds });
     this.adapter = new FakeOvaAdapter(aMachine(options.machine));
@@ -88,7 +96,8 @@ export class ImportJourney {
       if (client.startsWith('controller') && isChange)
         this.writes.push(`${verb} ${kind.kind} ${name}${subresource === undefined ? '' : ` ${subresource}`}`);
     });
-    const { work = finishAtOnce, images, ...rest } = options;
+    const { work = finishAtOnce, images, uploads, ...rest } = options;
+    this.cdi = uploads && new FakeCdi(this.cluster.connect('cdi'), uploads === true ? undefined : uploads);
     const script = images === true ? undefined : images;
     this.#importer = images && new FakeImageImporter(this.cluster.connect('harvester'), script);
     this.#machinery = new ClusterMachinery({
@@ -180,6 +189,7 @@ export class ImportJourney {
     this.cluster.collectGarbage();
     await this.#machinery.turn();
     await this.#importer?.turn();
+    await this.cdi?.turn();
   }
 
   /** Steps and turns until it says so; the clock moves one second each. Returns the states that were passed. */
@@ -216,6 +226,7 @@ export class ImportJourney {
     ];
     const found: string[] = [];
     if (this.#importer !== undefined) watched.push(virtualMachineImageKind);
+    if (this.cdi !== undefined) watched.push(dataVolumeKind);
     for (const kind of watched)
       for await (const each of this.cluster.list<KubernetesObject>(kind))
         found.push(`${kind.kind} ${each.metadata.name}`);
@@ -239,6 +250,7 @@ export class ImportJourney {
       changes: new ImportChanges(),
       worker: { image: 'airlift:test', endpointUrl: 'https://endpoint.example', resources: {}, userId: 107 },
       airliftVersion: '1.2.3',
+      uploads: this.cdi && { namespace: 'cdi', url: 'https://cdi-uploadproxy.cdi.svc/v1beta1/upload' },
       images: this.#importer && {
         baseUrl: 'http://airlift.example:8080',
         createToken: () => {
@@ -250,11 +262,19 @@ export class ImportJourney {
   }
 }
 
-/** The worker's result, stored as the endpoint would; where it serves an image, once that was taken. */
+/** The worker's result, stored as the endpoint would; where it hands the disk out, once that was taken. */
 export async function finishAtOnce(run: WorkerRun, journey: ImportJourney): Promise<WorkerEnd> {
   const place = await placeOf(run, journey);
   const { transfers, live } = journey.parts;
   const { state } = await transfers.read(place);
+  if (state.stage === 'serve' && journey.cdi !== undefined) {
+    for await (const each of journey.cluster.list(dataVolumeKind)) {
+      if (diskOf(each) !== run.disk || !isTakenBy(journey.cdi, each)) continue;
+      await transfers.saveServed(place, run.epoch, someResult);
+      return { exitCode: 0 };
+    }
+    return 'goesOn';
+  }
   if (state.stage === 'serve') {
     const id = namesOf(run.importUid).transfer(run.disk);
     live.set(id, { phase: 'serve', doneBytes: 1, totalBytes: 100, at: journey.clock.ms });
@@ -265,6 +285,12 @@ export async function finishAtOnce(run: WorkerRun, journey: ImportJourney): Prom
     await transfers.saveServed(place, run.epoch, someResult);
   } else await transfers.saveResult(place, run.epoch, someResult);
   return { exitCode: 0 };
+}
+
+/** Sends the disk when CDI takes it; true once CDI says that it has it. */
+function isTakenBy({ filled }: FakeCdi, { metadata, status }: DataVolume): boolean {
+  if (status?.phase === 'UploadReady') filled.add(metadata.uid ?? '');
+  return status?.phase === 'Succeeded';
 }
 
 export async function placeOf({ importUid, disk }: WorkerRun, { cluster }: ImportJourney) {

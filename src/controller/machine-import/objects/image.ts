@@ -27,6 +27,7 @@ export interface ImageFacts {
 export function imageObject({ namespace, owner, disk, storageClass, url }: ImageFacts): VirtualMachineImage {
   const { apiVersion, kind, name, uid } = owner;
   const { image, index } = disk;
+  if (image.backend === 'upload') throw new Error(`disk ${index} is sent to a DataVolume and becomes no image`);
   return {
     apiVersion: 'harvesterhci.io/v1beta1',
     kind: 'VirtualMachineImage',
@@ -55,15 +56,14 @@ export function imageUrl(base: string, transferId: string, token: string, { file
   return `${base}/images/${transferId}/${token}/${encodeURIComponent(fileName)}`;
 }
 
-/** The volume of a disk, made by Longhorn of its image (reference section 7.3), and as large as the disk, not as the file that was downloaded (ruling 20). */
+/** The volume of a disk, made by Longhorn of its image by way of the image's own class (reference section 7.3), and as large as the disk, not as the file that was downloaded (ruling 20). */
 export function imageClaim(
   importUid: string,
   namespace: string,
   disk: DiskPlan & { readonly image: ImagePlan },
-  image: VirtualMachineImage,
+  storageClass: string | undefined,
 ): PersistentVolumeClaim {
-  const storageClass = image.status?.storageClassName;
   const claim = claimObject(importUid, namespace, { ...disk, storageClass });
-  const annotations = { [IMAGE_ID_ANNOTATION]: `${namespace}/${image.metadata.name}` };
+  const annotations = { [IMAGE_ID_ANNOTATION]: `${namespace}/${disk.image.name}` };
   return { ...claim, metadata: { ...claim.metadata, annotations } };
 }

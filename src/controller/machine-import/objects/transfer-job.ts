@@ -27,8 +27,8 @@ export interface TransferJobFacts {
   readonly owner: OwnerReference;
   readonly disk: DiskPlan;
   readonly epoch: number;
-  /** `image`: the worker serves the disk to a downloader, and has no volume. */
-  readonly serves?: 'image' | undefined;
+  /** The worker hands the disk out, to a downloader or to CDI, and has no volume. */
+  readonly serves?: 'image' | 'upload' | undefined;
 }
 
 /** Where the worker finds things. The paths are ours: nothing else is in the container. */
@@ -124,7 +124,7 @@ function podSpec({ owner, disk, epoch, serves }: TransferJobFacts, settings: Wor
       ...(isBlock || !hasVolume ? [] : [{ name: 'disk', mountPath: MOUNT_PATH }]),
     ],
     ...(isBlock ? { volumeDevices: [{ name: 'disk', devicePath: DEVICE_PATH }] } : {}),
-    ...(hasVolume ? {} : { ports: [{ name: 'image', containerPort: IMAGE_PORT, protocol: 'TCP' }] }),
+    ...(serves !== 'image' ? {} : { ports: [{ name: 'image', containerPort: IMAGE_PORT, protocol: 'TCP' }] }),
     terminationMessagePolicy: 'FallbackToLogsOnError',
   };
   return {
