@@ -50,7 +50,10 @@ describe('the target dataVolume', () => {
           'migration.harvesterhci.io/imported': 'true',
           'migration.harvesterhci.io/import-uid': metadata.uid,
         },
-        annotations: { 'cdi.kubevirt.io/storage.bind.immediate.requested': 'true' },
+        annotations: {
+          'cdi.kubevirt.io/storage.bind.immediate.requested': 'true',
+          'cdi.kubevirt.io/storage.deleteAfterCompletion': 'false',
+        },
       },
       spec: {
         source: { upload: {} },

@@ -6,6 +6,8 @@ import { claimMebibytes } from './claim.ts';
 
 /** Without it CDI waits for a machine, which there is not before the disk, where the class waits for its consumer (CDI, doc/waitforfirstconsumer-storage-handling.md). */
 const BIND_NOW_ANNOTATION = 'cdi.kubevirt.io/storage.bind.immediate.requested';
+/** Some releases of CDI, and settings of others, remove a DataVolume as soon as it is complete (CDI pull requests 2421, 2754), and that it is, is what we wait to read in it. */
+const DELETE_ANNOTATION = 'cdi.kubevirt.io/storage.deleteAfterCompletion';
 
 /**
  * What CDI makes the volume of a disk from, under the volume's own name. Without an owner, as a volume of ours: it outlives the import (ruling 19). CDI gives its labels to the claim. Its size
@@ -21,7 +23,7 @@ export function dataVolumeObject(importUid: string, namespace: string, disk: Dis
       name: claimName,
       namespace,
       labels: { ...labelsOf(importUid, { disk: index }), [IMPORTED_LABEL]: 'true' },
-      annotations: { [BIND_NOW_ANNOTATION]: 'true' },
+      annotations: { [BIND_NOW_ANNOTATION]: 'true', [DELETE_ANNOTATION]: 'false' },
     },
     spec: {
       source: { upload: {} },
