@@ -87,6 +87,10 @@ export class ImportWorld implements AsyncDisposable {
     await this.startController(env);
   }
 
+  get imageName(): string {
+    return this.#image.name;
+  }
+
   get controllerUrl(): string {
     return this.#controller?.url ?? '';
   }

@@ -160,9 +160,10 @@ describe('import of an address into a cluster', () => {
       '--network',
       'VM Network=vms/vlan10',
     ];
-    await run([...to(...flags), '--verify', 'none', '--max-rate', '150MB', '--detach']);
+    await run([...to(...flags), '--verify', 'none', '--max-rate', '150MB', '--leave-off', '--detach']);
     expect((await get('web'))?.spec).toMatchObject({
       targetName: 'web',
+      run: false,
       storageClass: 'fast',
       disks: [{ index: 0, bus: 'sata' }],
       networkMapping: [{ sourceNetwork: 'VM Network', destinationNetwork: 'vms/vlan10' }],

@@ -31,6 +31,7 @@ export const clusterImportFlags = {
     type: 'switch',
     help: 'kubevirt: do not wait for the import, which goes on without us; not for local files',
   },
+  'leave-off': { type: 'switch', help: 'kubevirt: do not start the machine once it is complete' },
   image: {
     type: 'text',
     placeholder: 'image',
@@ -52,8 +53,9 @@ type ImportCall = CommandCall<
 >;
 
 /** @throws UsageError for what only a cluster can do */
-export function refuseClusterFlags(flags: Pick<ImportCall['flags'], 'detach' | 'image'>): void {
-  if (flags.detach || flags.image !== undefined) throw new UsageError('--detach and --image are for kubevirt: targets');
+export function refuseClusterFlags(flags: Pick<ImportCall['flags'], keyof typeof clusterImportFlags>): void {
+  if (flags.detach || flags['leave-off'] || flags.image !== undefined)
+    throw new UsageError('--detach, --leave-off and --image are for kubevirt: targets');
 }
 
 /**
@@ -239,6 +241,7 @@ function specOf(
   return {
     virtualMachineName: machine.name,
     targetName,
+    ...(flags['leave-off'] ? { run: false } : {}),
     ...(networkMapping.length === 0 ? {} : { networkMapping }),
     ...(storageClassName === undefined ? {} : { storageClass: storageClassName }),
     ...(diskBus === undefined ? {} : { disks: machine.disks.map((_, index) => ({ index, bus: diskBus })) }),
