@@ -74,7 +74,7 @@ export class ImportController {
         this.#queue.add(keyOf(ref));
         this.parts.changes.tell(ref);
       },
-      onTransferEnd: () => this.#places.wakeWaiting(),
+      onTransferMoved: () => this.#places.wakeWaiting(),
       onRetry: (kind, problem, afterMs) => {
         log.warn('watch is tried again', { kind, problem, afterMs });
         options.onWatchRetry?.(kind);
@@ -211,7 +211,9 @@ export class ImportController {
     return [...this.objects.allPods()].filter(mayWrite).map((pod) => {
       const uid = pod.metadata.labels?.[IMPORT_UID_LABEL] ?? '';
       const host = this.parts.preflights.get(uid)?.plan?.sourceHost;
-      return { id: namesOf(uid).transfer(diskOf(pod)), host, node: pod.spec?.nodeName };
+      const isUnschedulable =
+        pod.status?.conditions?.some(({ type, status }) => type === 'PodScheduled' && status === 'False') ?? false;
+      return { id: namesOf(uid).transfer(diskOf(pod)), host, node: pod.spec?.nodeName, isUnschedulable };
     });
   }
 }

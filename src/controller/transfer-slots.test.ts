@@ -39,6 +39,17 @@ describe('a place for a transfer', () => {
     expect(blocked([...three.slice(1), at('4', 'e', 'n2')], 'd')).toBeUndefined();
   });
 
+  test('is not given beyond that either while nobody knows where those begun at once will be', () => {
+    const { slots } = places([]);
+    for (const host of ['a', 'b', 'c']) expect(slots.take({ id: host, host })).toBeUndefined();
+    expect(slots.take({ id: 'd', host: 'd' })).toMatch(/limit is 3/);
+  });
+
+  test('is on no node while the scheduler finds none', () => {
+    const stuck = (id: string) => ({ ...at(id, id), isUnschedulable: true });
+    expect(blocked([stuck('1'), stuck('2'), stuck('3')], 'd')).toBeUndefined();
+  });
+
   test('is taken at once, whatever the watches know, and given back when nothing came of it', () => {
     const { slots, clock } = places([]);
     expect(slots.take({ id: '1', host: 'a' })).toBeUndefined();

@@ -15,6 +15,8 @@ export interface RunningTransfer {
   readonly id: string;
   readonly host: string | undefined;
   readonly node: string | undefined;
+  /** The scheduler has found no node for it: it reads nothing, and is nowhere. */
+  readonly isUnschedulable?: boolean;
 }
 
 export interface TransferPlacesOptions {
@@ -47,9 +49,11 @@ export class TransferPlaces implements TransferSlots {
     const ofHost = host === undefined ? 0 : now.filter((each) => each.host === host).length;
     if (ofHost >= limits.perHost)
       return `${ofHost} transfers read from ${host} already; the limit is ${limits.perHost}`;
-    const nodes = new Set(now.flatMap(({ node }) => node ?? []));
-    if (nodes.size === 1 && now.length >= limits.perNode)
-      return `${now.length} transfers run on the only node that takes them; the limit is ${limits.perNode}`;
+    const placed = now.filter(({ isUnschedulable }) => isUnschedulable !== true);
+    const nodes = new Set(placed.flatMap(({ node }) => node ?? []));
+    // Those that were begun a moment ago may all come to one node.
+    if (nodes.size <= 1 && placed.length >= limits.perNode)
+      return `${placed.length} transfers run on the only node that takes them; the limit is ${limits.perNode}`;
     return undefined;
   }
 

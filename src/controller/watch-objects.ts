@@ -21,8 +21,8 @@ export interface WatchObjectsOptions {
   readonly cluster: Cluster;
   /** An import, or anything that one made, has changed. */
   readonly onImport: (ref: ObjectRef) => void;
-  /** A Pod that could read and write no longer can. */
-  readonly onTransferEnd: () => void;
+  /** A Pod that could read and write no longer can, or it is known now where one is. */
+  readonly onTransferMoved: () => void;
   readonly onRetry: (kind: string, problem: Error, afterMs: number) => void;
 }
 
@@ -67,8 +67,9 @@ export class WatchedObjects implements ImportObjects {
     this.#jobs.onChange(({ before, after }) => this.#tellImport(after ?? before));
     this.#pods.onChange(({ before, after }) => {
       this.#tellImport(after ?? before);
-      if (before !== undefined && mayWrite(before) && (after === undefined || !mayWrite(after)))
-        options.onTransferEnd();
+      const hasEnded = before !== undefined && mayWrite(before) && (after === undefined || !mayWrite(after));
+      const isPlaced = after?.spec?.nodeName !== undefined && before?.spec?.nodeName === undefined;
+      if (hasEnded || isPlaced) options.onTransferMoved();
     });
     this.#claims.onChange(({ before, after }) => this.#tellImport(after ?? before));
     this.#machines.onChange(({ before, after }) => this.#tellImport(after ?? before));
