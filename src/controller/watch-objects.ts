@@ -63,7 +63,10 @@ export class WatchedObjects implements ImportObjects {
       project: ({ apiVersion, kind, metadata, status }) => ({ apiVersion, kind, metadata, ...(status && { status }) }),
       indices: { import: byLabel(IMPORT_UID_LABEL) },
     });
-    this.#imports.onChange(({ ref }) => options.onImport(ref));
+    this.#imports.onChange(({ ref, after }) => {
+      // Ten thousand of these would cost ten thousand requests at each start (W25).
+      if (after?.isSettled !== true) options.onImport(ref);
+    });
     this.#jobs.onChange(({ before, after }) => this.#tellImport(after ?? before));
     this.#pods.onChange(({ before, after }) => {
       this.#tellImport(after ?? before);

@@ -15,10 +15,14 @@ export interface ImportSummary {
   readonly source: string | undefined;
   /** Done or given up, by whichever controller. */
   readonly isFinished: boolean;
+  /** Finished, and nobody asks for anything: not even looking at it is of use. */
+  readonly isSettled: boolean;
 }
 
 export function summarizeImport(stored: StoredVirtualMachineImport): ImportSummary {
-  const { metadata, status } = stored;
+  const { metadata, spec, status } = stored;
+  const isFinished = historyOf(stored) === 'finished';
+  const isRetryAsked = spec?.retry != null && spec.retry !== status?.progress?.retry;
   return {
     uid: metadata.uid ?? '',
     namespace: metadata.namespace ?? '',
@@ -27,7 +31,8 @@ export function summarizeImport(stored: StoredVirtualMachineImport): ImportSumma
     createdAt: metadata.creationTimestamp ?? '',
     phase: status?.progress?.phase ?? 'Pending',
     source: sourceOf(stored),
-    isFinished: historyOf(stored) === 'finished',
+    isFinished,
+    isSettled: isFinished && !isRetryAsked && metadata.deletionTimestamp === undefined,
   };
 }
 

@@ -67,7 +67,11 @@ export async function observeImport(
     isDeleting,
     hasFinalizer: metadata.finalizers?.includes(IMPORT_FINALIZER) ?? false,
     isSuspended: spec.suspend,
-    isRetryAsked: spec.retry !== undefined && spec.retry !== status.progress?.retry && status.progress !== undefined,
+    // In an import that nobody has looked at yet it asks for nothing.
+    isRetryAsked:
+      spec.retry !== undefined &&
+      spec.retry !== status.progress?.retry &&
+      (status.progress !== undefined || history === 'finished'),
     history,
     preflight,
     // A file is never on. Sources with power tell it when they come.

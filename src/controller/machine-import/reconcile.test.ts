@@ -267,6 +267,17 @@ describe('a transfer that fails', () => {
   });
 });
 
+test.each(['VMMigrationFailed', 'virtualMachineImportInvalid'])(
+  'an import that the old controller ended as %s begins anew when it is asked to (ruling 15)',
+  async (importStatus) => {
+    const journey = await ImportJourney.begin();
+    await journey.create('web', {}, { importStatus });
+    expect(await journey.step('web')).toBeUndefined();
+    await journey.edit('web', { retry: '1' });
+    await journey.run('web', isFinished);
+  },
+);
+
 describe('findings', () => {
   test('all are told at once, in status and condition, and cured one by one without a new import (W10, W11)', async () => {
     const journey = await ImportJourney.begin();

@@ -51,6 +51,7 @@ const summary = {
   phase: 'Transferring',
   source: undefined,
   isFinished: false,
+  isSettled: false,
 };
 const objects = (...imports: (typeof summary)[]) => ({ imports: () => imports });
 const made = (labels: Record<string, string>) => ({
