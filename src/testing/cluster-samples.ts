@@ -9,7 +9,12 @@ import {
 } from '../api/literals.ts';
 import { openstackSourceKind } from '../api/openstack-source.ts';
 import { ovaSourceKind, type StoredOvaSource } from '../api/ova-source.ts';
-import { type VirtualMachine, virtualMachineImageKind, virtualMachineKind } from '../api/platform-kinds.ts';
+import {
+  dataVolumeKind,
+  type VirtualMachine,
+  virtualMachineImageKind,
+  virtualMachineKind,
+} from '../api/platform-kinds.ts';
 import { type StoredVirtualMachineImport, virtualMachineImportKind } from '../api/virtual-machine-import.ts';
 import { vmwareSourceKind } from '../api/vmware-source.ts';
 import { type KubernetesObject, type ResourceKind, refOf } from '../domain/kubernetes-object.ts';
@@ -30,6 +35,7 @@ export function aClusterFor(clock: Clock): MemoryCluster {
       { kind: openstackSourceKind, hasStatus: true },
       { kind: virtualMachineKind, hasStatus: true },
       { kind: virtualMachineImageKind },
+      { kind: dataVolumeKind },
     ],
   });
 }

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { configMapKind, jobKind, persistentVolumeClaimKind, podKind } from '../../api/core-kinds.ts';
 import { IMAGE_ID_ANNOTATION, VOLUME_CLAIM_TEMPLATES_ANNOTATION } from '../../api/literals.ts';
-import { virtualMachineImageKind, virtualMachineKind } from '../../api/platform-kinds.ts';
+import { dataVolumeKind, virtualMachineImageKind, virtualMachineKind } from '../../api/platform-kinds.ts';
 import { ProblemError } from '../../domain/problems.ts';
 import {
   aClaim,
@@ -132,6 +132,38 @@ describe('a volume is no orphan', () => {
     const elsewhere = aVirtualMachine('web', {}, ['disk']);
     await cluster.create(virtualMachineKind, { ...elsewhere, metadata: { ...elsewhere.metadata, namespace: 'other' } });
     expect((await findOrphans(cluster, {})).orphans.map(({ name }) => name)).toEqual(['disk']);
+  });
+});
+
+describe('a DataVolume', () => {
+  const dataVolume = (name: string) =>
+    cluster.create(dataVolumeKind, {
+      apiVersion: 'cdi.kubevirt.io/v1beta1',
+      kind: 'DataVolume',
+      metadata: { name, namespace: NAMESPACE, labels: madeBy(GONE, 0) },
+    });
+
+  test('is none while a machine mounts its claim, which would go with it', async () => {
+    await dataVolume('used');
+    await dataVolume('left');
+    await store(cluster, virtualMachineKind, aVirtualMachine('anothers', {}, ['used']));
+    expect(await find()).toEqual(['left']);
+  });
+
+  test("goes before its claim; CDI's own Pod that waits for an upload is no use of it", async () => {
+    await dataVolume('left');
+    await disk('left');
+    const labels = { app: 'containerized-data-importer' };
+    await store(
+      cluster,
+      podKind,
+      aPod('cdi-upload-left', labels, { ...mounting('left'), status: { phase: 'Running' } }),
+    );
+    const { orphans } = await findOrphans(cluster, {});
+    expect(orphans.map(({ kind, holdsData }) => [kind.kind, holdsData])).toEqual([
+      ['DataVolume', true],
+      ['PersistentVolumeClaim', true],
+    ]);
   });
 });
 

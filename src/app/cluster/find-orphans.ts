@@ -1,6 +1,6 @@
 import { persistentVolumeClaimKind, podKind } from '../../api/core-kinds.ts';
 import { IMPORT_UID_LABEL, MANAGED_BY, MANAGED_BY_LABEL } from '../../api/literals.ts';
-import { virtualMachineImageKind, virtualMachineKind } from '../../api/platform-kinds.ts';
+import { dataVolumeKind, virtualMachineImageKind, virtualMachineKind } from '../../api/platform-kinds.ts';
 import { virtualMachineImportKind } from '../../api/virtual-machine-import.ts';
 import { type KubernetesObject, type ResourceKind, refOf } from '../../domain/kubernetes-object.ts';
 import { isProblem, type ProblemError } from '../../domain/problems.ts';
@@ -19,7 +19,7 @@ export interface Orphan {
   readonly uid: string | undefined;
   readonly importUid: string;
   readonly createdAt: string | undefined;
-  /** A volume or an image: may hold what somebody wants. */
+  /** A volume, a DataVolume or an image: may hold what somebody wants. */
   readonly holdsData: boolean;
 }
 
@@ -72,7 +72,7 @@ export async function findOrphans(
 
   // What is left behind itself holds nothing that anybody wants: Pods before volumes, volumes before images.
   const leftUids = new Set(left.map(({ object }) => object.metadata.uid));
-  const livePods = pods.filter(({ metadata }) => !leftUids.has(metadata.uid));
+  const livePods = pods.filter(({ metadata }) => !leftUids.has(metadata.uid) && metadata.labels?.app !== CDI_APP);
   const volumes = dataInUse({ machines, pods: livePods, claims: [] });
   const goneClaims = new Set(data.filter((each) => !isUsed(each, volumes)).map(({ object }) => object.metadata.uid));
   const liveClaims = claims.filter(({ metadata }) => !goneClaims.has(metadata.uid));
@@ -85,12 +85,17 @@ interface Made {
   readonly object: KubernetesObject;
 }
 
+/** On CDI's Pods, which wait for an upload for as long as there is a DataVolume: no use of it. */
+const CDI_APP = 'containerized-data-importer';
+const KINDS_WITH_DATA = [persistentVolumeClaimKind.kind, dataVolumeKind.kind, virtualMachineImageKind.kind];
+
 function holdsData({ kind }: ResourceKind): boolean {
-  return kind === persistentVolumeClaimKind.kind || kind === virtualMachineImageKind.kind;
+  return KINDS_WITH_DATA.includes(kind);
 }
 
 function isUsed({ kind, object }: Made, used: DataInUse): boolean {
   if (used.hasMachineOf(object.metadata.labels?.[IMPORT_UID_LABEL] ?? '')) return true;
+  // A DataVolume has the name of its claim.
   const ref = refOf(object);
   return kind.kind === virtualMachineImageKind.kind ? used.hasImage(ref) : used.hasVolume(ref);
 }

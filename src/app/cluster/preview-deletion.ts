@@ -1,5 +1,5 @@
 import { persistentVolumeClaimKind } from '../../api/core-kinds.ts';
-import { virtualMachineImageKind } from '../../api/platform-kinds.ts';
+import { dataVolumeKind, virtualMachineImageKind } from '../../api/platform-kinds.ts';
 import { readVirtualMachineImport, type StoredVirtualMachineImport } from '../../api/virtual-machine-import.ts';
 import type { ProblemError } from '../../domain/problems.ts';
 import type { CallOptions } from '../../lib/call-options.ts';
@@ -14,8 +14,8 @@ export interface DeletionPreview {
   readonly unseen: readonly ProblemError[];
 }
 
-/** A volume may lie on its image for ever. */
-const STAY_WITH_MACHINE = [persistentVolumeClaimKind.kind, virtualMachineImageKind.kind];
+/** A volume may lie on its image for ever, and goes with its DataVolume. */
+const STAY_WITH_MACHINE = [persistentVolumeClaimKind.kind, dataVolumeKind.kind, virtualMachineImageKind.kind];
 
 /** A machine that was made is its users', and so are its volumes; without one, all that was written goes. The controller removes it, by the same rule. */
 export async function previewDeletion(

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { configMapKind, jobKind, persistentVolumeClaimKind, podKind } from '../../api/core-kinds.ts';
-import { virtualMachineImageKind, virtualMachineKind } from '../../api/platform-kinds.ts';
+import { dataVolumeKind, virtualMachineImageKind, virtualMachineKind } from '../../api/platform-kinds.ts';
 import { readVirtualMachineImport } from '../../api/virtual-machine-import.ts';
 import { ProblemError } from '../../domain/problems.ts';
 import {
@@ -143,6 +143,22 @@ describe('the state of', () => {
       apiVersion: 'harvesterhci.io/v1beta1',
       kind: 'VirtualMachineImage',
       metadata: { name: 'image', namespace: NAMESPACE, labels: madeBy(stored.metadata.uid) },
+      status,
+    });
+    expect(await stateOfFirst(stored)).toBe(state);
+  });
+
+  test.each([
+    [{}, 'Pending'],
+    [{ phase: 'UploadReady', progress: 'N/A' }, 'UploadReady'],
+    [{ phase: 'UploadReady', progress: '42.0%' }, 'UploadReady, 42.0%'],
+  ])('a DataVolume with %o is "%s"', async (status, state) => {
+    const stored = await storeImport(cluster);
+    const metadata = { name: 'disk', namespace: NAMESPACE, labels: madeBy(stored.metadata.uid) };
+    await cluster.create(dataVolumeKind, {
+      apiVersion: 'cdi.kubevirt.io/v1beta1',
+      kind: 'DataVolume',
+      metadata,
       status,
     });
     expect(await stateOfFirst(stored)).toBe(state);

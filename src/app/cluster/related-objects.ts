@@ -10,6 +10,8 @@ import {
 } from '../../api/core-kinds.ts';
 import { DISK_INDEX_LABEL, EPOCH_LABEL, IMPORT_UID_LABEL, imageConditions } from '../../api/literals.ts';
 import {
+  type DataVolume,
+  dataVolumeKind,
   type VirtualMachine,
   type VirtualMachineImage,
   virtualMachineImageKind,
@@ -41,13 +43,14 @@ export interface RelatedObjects {
   readonly unseen: readonly ProblemError[];
 }
 
-/** Kinds of which an import makes objects, all of which carry its label. Machines are found by name. */
+/** Kinds of which an import makes objects, all of which carry its label. A DataVolume before its claim, which CDI would make again. Machines are found by name. */
 export const madeKinds = [
   jobKind,
   podKind,
   configMapKind,
   secretKind,
   virtualMachineImageKind,
+  dataVolumeKind,
   persistentVolumeClaimKind,
 ] as const;
 
@@ -127,6 +130,8 @@ function stateOf(object: KubernetesObject): string[] {
       return podState(object);
     case 'PersistentVolumeClaim':
       return claimState(object);
+    case 'DataVolume':
+      return dataVolumeState(object as DataVolume);
     case 'VirtualMachineImage':
       return imageState(object as VirtualMachineImage);
     case 'VirtualMachine':
@@ -176,4 +181,8 @@ function imageState({ status }: VirtualMachineImage): string[] {
   const imported = conditions?.find(({ type }) => type === imageConditions.imported);
   if (imported?.status === 'True') return ['imported'];
   return [`${progress}% imported`, ...(imported?.status === 'False' && imported.message ? [imported.message] : [])];
+}
+
+function dataVolumeState({ status }: DataVolume): string[] {
+  return [status?.phase ?? 'Pending', ...(status?.progress?.endsWith('%') ? [status.progress] : [])];
 }
