@@ -3,7 +3,7 @@ import { storageClassKind } from '../api/core-kinds.ts';
 import { API_VERSION } from '../api/literals.ts';
 import { ovaSourceKind } from '../api/ova-source.ts';
 import { networkAttachmentDefinitionKind, virtualMachineKind } from '../api/platform-kinds.ts';
-import { virtualMachineImportKind } from '../api/virtual-machine-import.ts';
+import { type StoredVirtualMachineImport, virtualMachineImportKind } from '../api/virtual-machine-import.ts';
 import { isProblem, ProblemError } from '../domain/problems.ts';
 import type { Log } from '../ports/log.ts';
 import { ClusterMachinery, type WorkerEnd, type WorkerRun } from '../testing/import-journey/cluster-machinery.ts';
@@ -198,6 +198,22 @@ describe('the controller of imports', () => {
     const { progress } =
       (await world.cluster.get(virtualMachineImportKind, { namespace: NAMESPACE, name: 'web-0' }))?.status ?? {};
     expect(progress).toMatchObject({ attempt: 1, disks: [{ epoch: 2 }] });
+  });
+
+  test('a refusal that passes within moments is not told', async () => {
+    await using world = new World();
+    await world.prepare();
+    await world.createImports(1);
+    const said = new Set<string | undefined>();
+    world.cluster.onWrite(({ kind, object }) => {
+      if (kind.kind !== 'VirtualMachineImport') return;
+      said.add((object as StoredVirtualMachineImport | undefined)?.status?.progress?.reason);
+    });
+    const forbidden = new ProblemError('ClusterForbidden', 'may not create jobs.batch in namespace "vms"');
+    world.cluster.failNext({ kind: 'Job', verb: 'create' }, forbidden, { times: 2 });
+    await world.until(areFinished);
+    expect(world.errors.join()).toContain('ClusterForbidden');
+    expect(said).not.toContain('ClusterForbidden');
   });
 
   test('a source that is deleted while an import runs is named, stops no other, and is gone on with when it is back', async () => {

@@ -49,6 +49,8 @@ export interface ImportControllerOptions {
 /** Progress is written to the status no more often than this; milestones are written at once. */
 const PROGRESS_MS = 5_000;
 const CONCURRENCY = 8;
+/** An API server that starts refuses for moments what it allows otherwise. */
+const PATIENCE_MS = 5_000;
 
 /** Looks after all imports of the cluster: watches what changes, takes one step of one import at a time, many imports at once. */
 export class ImportController {
@@ -62,6 +64,8 @@ export class ImportController {
   readonly #news = new Set<string>();
   /** When sources have come to be ready, by their names as imports have them. */
   readonly #readyAt = new Map<string, number>();
+  /** Since when the cluster refuses what a step of an import needs. */
+  readonly #refusedSinceMs = new Map<string, number>();
   #signal: AbortSignal | undefined;
 
   constructor(options: ImportControllerOptions) {
@@ -181,16 +185,23 @@ export class ImportController {
     this.#places.forget(key);
     try {
       // Not under the signal: a step that was begun is ended, or the next controller finds half of it.
-      return await reconcileImport(this.parts, refOf(key));
+      const requeue = await reconcileImport(this.parts, refOf(key));
+      this.#refusedSinceMs.delete(key);
+      return requeue;
     } catch (error) {
       if (this.#signal?.aborted === true) return undefined;
       if (isOvertaken(error)) return { afterMs: 0 };
       if (isForPeople(error)) await this.#tellFailure(key, error);
+      else this.#refusedSinceMs.delete(key);
       throw error;
     }
   }
 
   async #tellFailure(key: string, problem: ProblemError): Promise<void> {
+    const nowMs = this.#options.clock.monotonicMs();
+    const sinceMs = this.#refusedSinceMs.get(key) ?? nowMs;
+    this.#refusedSinceMs.set(key, sinceMs);
+    if (nowMs - sinceMs < PATIENCE_MS) return;
     try {
       await tellFailure(this.parts, refOf(key), problem);
     } catch (error) {

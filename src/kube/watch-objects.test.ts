@@ -210,10 +210,13 @@ describe('watchObjects', () => {
     expect(watch.failure()).toMatchObject({ code: 'ClusterForbidden' });
   });
 
-  test('a refusal for a moment, as by a server that starts, is not seen', async () => {
+  test.each<[string, Step[][]]>([
+    ['a server that starts', [['end']]],
+    ['one that went away between the list and the stream', []],
+  ])('a refusal for a moment, as by %s, is not seen', async (_, before) => {
     await using watch = script(
       [page(5, [])],
-      [['end'], problem('ClusterForbidden'), problem('ClusterForbidden'), [event('ADDED', item('a', 6))]],
+      [...before, problem('ClusterForbidden'), problem('ClusterForbidden'), [event('ADDED', item('a', 6))]],
     );
     await watch.clock.advance(5_000);
     expect(watch.told).toEqual(['synced', 'set a@6']);

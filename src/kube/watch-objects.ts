@@ -57,6 +57,7 @@ export async function* watchObjects<T extends KubernetesObject>(
         } while (token !== undefined);
         yield* known.endRound();
         version = listed;
+        grace.worked();
         if (!isSynced) yield { type: 'synced' };
         isSynced = true;
         beganMs = clock.monotonicMs();
