@@ -107,9 +107,12 @@ export class ImportWorld implements AsyncDisposable {
   }
 
   /** A web server that Pods reach; it asks for the account of import-objects.ts unless told. */
-  async serve(files: HttpFileServerOptions['files'], { hasAccount = true } = {}): Promise<HttpFileServer> {
+  async serve(
+    files: HttpFileServerOptions['files'],
+    { hasAccount = true, address = this.cluster.hostAddress } = {},
+  ): Promise<HttpFileServer> {
     const server = await HttpFileServer.start({
-      address: this.cluster.hostAddress,
+      address,
       files,
       ...(hasAccount ? { credentials: { user: USER, password: PASSWORD } } : {}),
     });
@@ -121,12 +124,12 @@ export class ImportWorld implements AsyncDisposable {
     return JSON.parse(await this.cluster.kubectl(['get', 'vmimport', name, '-n', namespace, '-o', 'json']));
   }
 
-  async progressOf(name: string) {
-    return (await this.readImport(name)).status?.progress ?? {};
+  async progressOf(name: string, namespace?: string) {
+    return (await this.readImport(name, namespace)).status?.progress ?? {};
   }
 
-  async phaseOf(name: string): Promise<string | undefined> {
-    return (await this.progressOf(name)).phase ?? undefined;
+  async phaseOf(name: string, namespace?: string): Promise<string | undefined> {
+    return (await this.progressOf(name, namespace)).phase ?? undefined;
   }
 
   async diskOf(name: string, index = 0) {
