@@ -5,9 +5,11 @@ import { customResourceDefinitions } from '../../src/api/custom-resource-definit
 import { API_VERSION } from '../../src/api/literals.ts';
 import { clusterRights } from '../../src/controller/rights.ts';
 import { canStartCluster } from '../../src/testing/cluster/can-start-cluster.ts';
+import { loadCrds } from '../../src/testing/cluster/crds/load-crds.ts';
 import { type ClusterUser, startCluster, type TestCluster } from '../../src/testing/cluster/start-cluster.ts';
 import { HttpFileServer } from '../../src/testing/http-file-server.ts';
 import { buildOva } from '../../src/testing/ova-builder.ts';
+import { upstreamCrds } from '../../src/testing/upstream/crds.ts';
 import { createControllerAccount } from './controller-account.ts';
 import { ControllerProcess } from './controller-process.ts';
 
@@ -20,7 +22,10 @@ describe.skipIf(!canStartCluster())('the controller', () => {
   const running: ControllerProcess[] = [];
 
   beforeAll(async () => {
-    cluster = await startCluster({ crds: ['kubevirt', 'network-attachments', ...customResourceDefinitions()] });
+    const addons = (await loadCrds(['harvester'])).filter(({ metadata }) => metadata.name === 'addons.harvesterhci.io');
+    cluster = await startCluster({
+      crds: ['kubevirt', 'network-attachments', ...addons, ...customResourceDefinitions()],
+    });
     user = await createControllerAccount(cluster);
     server = await HttpFileServer.start({
       files: { '/web.ova': buildOva({ machines: [{ id: 'web', disks: [] }], contents: {} }) },
@@ -37,7 +42,7 @@ describe.skipIf(!canStartCluster())('the controller', () => {
 
   test('becomes ready, and ends well when told to, giving its Lease back', async () => {
     const controller = await start();
-    await isReady(controller);
+    await controller.untilReady();
     expect((await controller.askHealth('/healthz')).status).toBe(200);
     expect(await controller.readMetric('airlift_leading')).toBe(1);
     expect(await controller.readMetric('airlift_api_requests_total', { verb: 'create', code: '201' })).toBeGreaterThan(
@@ -52,12 +57,12 @@ describe.skipIf(!canStartCluster())('the controller', () => {
 
   test('a second one stands by, says so, and takes over at once when the first is gone', async () => {
     const first = await start();
-    await isReady(first);
+    await first.untilReady();
     const second = await start();
-    await eventually(async () => (await second.askHealth('/readyz')).text.includes('another process leads'));
+    await second.until(async () => (await second.askHealth('/readyz')).text.includes('another process leads'));
     expect((await second.askHealth('/healthz')).status).toBe(200);
     await first.stop();
-    await isReady(second);
+    await second.untilReady();
   });
 
   test('tells of a source what is wrong with it, and notices when its Secret is corrected', async () => {
@@ -72,15 +77,15 @@ describe.skipIf(!canStartCluster())('the controller', () => {
     ]);
     const check = async () =>
       JSON.parse((await cluster.kubectl(['get', 'ovasource', 'files', '-o', 'jsonpath={.status}'])) || '{}');
-    await eventually(async () => (await check()).check?.reason === 'SecretMissing');
+    await controller.until(async () => (await check()).check?.reason === 'SecretMissing');
     expect(await check()).toMatchObject({
       status: 'clusterNotReady',
       check: { message: expect.stringContaining('login'), nextStep: expect.stringMatching(/\w/) },
     });
     await setSecret('wrong');
-    await eventually(async () => (await check()).check?.reason === 'SourceAuthRequired');
+    await controller.until(async () => (await check()).check?.reason === 'SourceAuthRequired');
     await setSecret(PASSWORD);
-    await eventually(async () => (await check()).status === 'clusterReady');
+    await controller.until(async () => (await check()).status === 'clusterReady');
     const events = await cluster.kubectl(['get', 'events', '-o', 'jsonpath={.items[*].reason}']);
     expect(events).toContain('SecretMissing');
     expect(events).toContain('SourceReady');
@@ -107,41 +112,40 @@ describe.skipIf(!canStartCluster())('the controller', () => {
       },
     ]);
     const controller = await start();
-    await eventually(async () => (await controller.askHealth('/readyz')).text.includes('the old controller runs'));
+    await controller.until(async () =>
+      (await controller.askHealth('/readyz')).text.includes('the old controller runs'),
+    );
     expect(await controller.readMetric('airlift_leading')).toBe(0);
     await cluster.apply([anImport('waits')]);
     await delay(3000);
     expect(await cluster.kubectl(['get', 'vmimport', 'waits', '-o', 'jsonpath={.status}{.metadata.finalizers}'])).toBe(
       '',
     );
-    const events = await cluster.kubectl([
-      'get',
-      'events',
-      '-n',
-      'airlift-system',
-      '-o',
-      'jsonpath={.items[*].message}',
-    ]);
-    expect(events).toContain('rancher/harvester-vm-import-controller:v0.4.1');
+    expect(await leaseEvents()).toContain('rancher/harvester-vm-import-controller:v0.4.1');
     await cluster.kubectl(['delete', 'deployment', '-n', 'harvester-system', 'harvester-vm-import-controller']);
-    await isReady(controller, 60_000);
-    await eventually(async () => (await statusOf('waits')).progress?.reason === 'SourceObjectMissing');
+    await controller.untilReady(60_000);
+    await controller.until(async () => (await statusOf('waits')).progress?.reason === 'SourceObjectMissing');
+    await setAddon({ enabled: true });
+    await controller.until(async () => (await controller.askHealth('/readyz')).text.includes('is enabled'));
+    expect(await controller.readMetric('airlift_leading')).toBe(0);
+    await setAddon({ enabled: false });
+    await controller.untilReady(60_000);
   });
 
   test('an API server that goes away and comes back is not noticed but by its watches', async () => {
     const controller = await start();
-    await isReady(controller);
+    await controller.untilReady();
     await cluster.stopApiServer('SIGKILL');
     await delay(2000);
     await cluster.startApiServer();
     await cluster.apply([anImport('afterwards')]);
-    await eventually(async () => (await statusOf('afterwards')).progress?.reason === 'SourceObjectMissing');
+    await controller.until(async () => (await statusOf('afterwards')).progress?.reason === 'SourceObjectMissing');
     expect(controller.hasEnded).toBe(false);
   });
 
   test('without the right to be elected it is not ready, and names what is missing', async () => {
     const controller = await start(await cluster.createUser('nobody'));
-    await eventually(async () => (await controller.askHealth('/readyz')).text.includes('may not get leases'));
+    await controller.until(async () => (await controller.askHealth('/readyz')).text.includes('may not get leases'));
   });
 
   test('without the right to watch something it ends, and names the right', async () => {
@@ -150,11 +154,41 @@ describe.skipIf(!canStartCluster())('the controller', () => {
       rights: clusterRights.filter(({ resources }) => !resources.includes('jobs')),
     });
     const controller = await start(poor);
-    await eventually(async () => controller.hasEnded, 100_000);
+    await controller.until(async () => controller.hasEnded, 100_000);
     expect(controller.exitCode).toBe(1);
     const last = JSON.parse(controller.output.trim().split('\n').at(-1) ?? '{}');
     expect(last).toMatchObject({ level: 'error', message: 'controller ended', error: { code: 'ClusterForbidden' } });
     expect(last.error.message).toMatch(/may not (list|watch) jobs/);
+    expect(await leaseEvents()).toMatch(/ClusterForbidden: [^\n]*may not (list|watch) jobs[^\n]*auth can-i/);
+  });
+
+  test('a kind of source that it may not watch is told, and holds up neither itself nor the others', async () => {
+    const narrow = await createControllerAccount(cluster, {
+      name: 'narrow',
+      rights: clusterRights.map((rule) => ({
+        ...rule,
+        resources: rule.resources.filter((each) => each !== 'vmwaresources'),
+      })),
+    });
+    const controller = await start(narrow);
+    await controller.untilReady();
+    expect(await controller.readMetric('airlift_sources', { kind: 'OvaSource' })).toBe(1);
+    await controller.until(async () => (await leaseEvents()).includes('vmwaresources'));
+  });
+
+  // The last one: it leaves other definitions for a while.
+  test("with the old controller's definitions of our kinds it does nothing, and begins once they are ours", async () => {
+    const input = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: upstreamCrds });
+    await cluster.kubectl(['replace', '-f', '-'], { input });
+    const controller = await start();
+    await controller.until(async () =>
+      (await controller.askHealth('/readyz')).text.includes(
+        'virtualmachineimports.migration.harvesterhci.io is of another version and has no ',
+      ),
+    );
+    await controller.until(async () => (await leaseEvents()).includes('KindsOutdated'));
+    await cluster.installCrds(customResourceDefinitions());
+    await controller.untilReady(60_000);
   });
 
   async function start(as = user): Promise<ControllerProcess> {
@@ -163,8 +197,17 @@ describe.skipIf(!canStartCluster())('the controller', () => {
     return controller;
   }
 
-  async function isReady(controller: ControllerProcess, mostMs = 30_000): Promise<void> {
-    await eventually(async () => (await controller.askHealth('/readyz')).status === 200, mostMs);
+  /** Harvester's own, which brings the old controller. */
+  async function setAddon({ enabled }: { readonly enabled: boolean }): Promise<void> {
+    const metadata = { name: 'vm-import-controller', namespace: 'harvester-system' };
+    const spec = { enabled, chart: 'harvester-vm-import-controller', repo: '', valuesContent: '', version: '1' };
+    await cluster.apply([{ apiVersion: 'harvesterhci.io/v1beta1', kind: 'Addon', metadata, spec }]);
+  }
+
+  async function leaseEvents(): Promise<string> {
+    const selector = 'involvedObject.name=airlift-controller';
+    const format = 'jsonpath={range .items[*]}{.reason}: {.message}{"\\n"}{end}';
+    return await cluster.kubectl(['get', 'events', '-n', 'airlift-system', '--field-selector', selector, '-o', format]);
   }
 
   async function setSecret(password: string): Promise<void> {
@@ -180,15 +223,6 @@ describe.skipIf(!canStartCluster())('the controller', () => {
 
   async function statusOf(name: string): Promise<{ progress?: { reason?: string } }> {
     return JSON.parse((await cluster.kubectl(['get', 'vmimport', name, '-o', 'jsonpath={.status}'])) || '{}');
-  }
-
-  async function eventually(isSo: () => Promise<boolean>, mostMs = 40_000): Promise<void> {
-    const ends = Date.now() + mostMs;
-    while (!(await isSo())) {
-      if (Date.now() > ends)
-        throw new Error(`not so after ${mostMs} ms:\n${running.map(({ output }) => output.slice(-4000)).join('\n')}`);
-      await delay(250);
-    }
   }
 });
 

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ClusterUser, TestCluster } from '../../src/testing/cluster/start-cluster.ts';
 import { NODE_FLAGS, ROOT } from '../support.ts';
 
@@ -95,6 +96,19 @@ export class ControllerProcess {
       .filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
       .filter((line) => wanted.every((each) => line.includes(each)))
       .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+  }
+
+  /** Asks again and again. @throws Error with the end of what it printed when it is not so in time */
+  async until(isSo: () => Promise<boolean>, mostMs = 40_000): Promise<void> {
+    const ends = Date.now() + mostMs;
+    while (!(await isSo())) {
+      if (Date.now() > ends) throw new Error(`not so after ${mostMs} ms:\n${this.output.slice(-4000)}`);
+      await delay(250);
+    }
+  }
+
+  async untilReady(mostMs = 30_000): Promise<void> {
+    await this.until(async () => (await this.askHealth('/readyz')).status === 200, mostMs);
   }
 
   get hasEnded(): boolean {
