@@ -15,6 +15,9 @@ import { ControllerProcess } from './controller-process.ts';
 
 const PASSWORD = 'a-secret-of-the-source';
 
+/** It looks for what keeps it from acting more often than by itself. */
+const env = { AIRLIFT_LOOK_SECONDS: '2' };
+
 describe.skipIf(!canStartCluster())('the controller', () => {
   let cluster: TestCluster;
   let user: ClusterUser;
@@ -192,7 +195,7 @@ describe.skipIf(!canStartCluster())('the controller', () => {
   });
 
   async function start(as = user): Promise<ControllerProcess> {
-    const controller = await ControllerProcess.start({ cluster, user: as, image: 'none' });
+    const controller = await ControllerProcess.start({ cluster, user: as, image: 'none', env });
     running.push(controller);
     return controller;
   }

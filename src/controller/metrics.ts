@@ -20,8 +20,8 @@ export interface ApiAnswer {
   readonly status: number | undefined;
 }
 
-/** Seconds: a decision takes milliseconds, a source that has to be asked up to its time limit. */
-const BUCKETS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60];
+/** Seconds: a decision takes milliseconds, a source that has to be asked up to its time limit; a thousand imports created at once wait for minutes. */
+const BUCKETS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600];
 
 /** All that Prometheus can ask of the controller (docs/metrics.md). */
 export class ControllerMetrics {

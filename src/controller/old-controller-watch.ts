@@ -14,9 +14,8 @@ export interface OldControllerWatchOptions {
   readonly events: SourceEvents;
   /** What the events are about: the controller's own Pod or Lease. */
   readonly about: KubernetesObject;
+  readonly everyMs: number;
 }
-
-const ASK_MS = 30_000;
 
 /** Keeps asking whether the controller that Airlift replaces is running, and says so in log and events: once when it is found, once when it is gone. */
 export class OldControllerWatch {
@@ -44,7 +43,7 @@ export class OldControllerWatch {
    * @throws the signal's reason
    */
   async waitUntilGone(options: CallOptions = {}): Promise<void> {
-    while (!(await this.#isGone(options))) await this.#options.clock.delay(ASK_MS, options);
+    while (!(await this.#isGone(options))) await this.#options.clock.delay(this.#options.everyMs, options);
   }
 
   /**
@@ -53,14 +52,14 @@ export class OldControllerWatch {
    */
   async waitUntilBack(options: CallOptions = {}): Promise<string> {
     while (true) {
-      await this.#options.clock.delay(ASK_MS, options);
+      await this.#options.clock.delay(this.#options.everyMs, options);
       await this.#isGone(options);
       if (this.#found !== undefined) return this.#found;
     }
   }
 
   async #isGone(options: CallOptions): Promise<boolean> {
-    const { cluster, log } = this.#options;
+    const { cluster, log, everyMs } = this.#options;
     try {
       this.#tell(await findOldController(cluster, options));
       this.#problem = undefined;
@@ -69,7 +68,7 @@ export class OldControllerWatch {
       if (!isProblem(error) || options.signal?.aborted === true) throw error;
       const { code, message } = error;
       this.#problem = message;
-      log.warn('cannot tell whether the old controller runs', { code, detail: message, afterMs: ASK_MS });
+      log.warn('cannot tell whether the old controller runs', { code, detail: message, afterMs: everyMs });
       return false;
     }
   }

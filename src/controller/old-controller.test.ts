@@ -95,7 +95,7 @@ test('it is waited for, told once when found and once when gone, and found when 
   const told: string[] = [];
   const about = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { name: 'a', namespace: 'b' } };
   const events = { record: (_: object, { reason }: { reason: string }) => void told.push(reason) };
-  const watch = new OldControllerWatch({ cluster: memory, clock, log, events, about });
+  const watch = new OldControllerWatch({ cluster: memory, clock, log, events, about, everyMs: 30_000 });
   await deploy();
   let isGone = false;
   const waiting = watch.waitUntilGone().then(() => {

@@ -11,6 +11,7 @@ describe("the controller's settings", () => {
       identity: 'airlift-0_abc',
       leaseName: 'airlift-controller',
       healthPort: 8081,
+      lookEveryMs: 30_000,
       crossNamespaceSecrets: 'allow',
       endpoint: {
         port: 8443,
@@ -38,6 +39,7 @@ describe("the controller's settings", () => {
         AIRLIFT_ENDPOINT_PORT: '9443',
         AIRLIFT_TRANSFERS_PER_HOST: '2',
         AIRLIFT_HEALTH_PORT: '9000',
+        AIRLIFT_LOOK_SECONDS: '5',
         AIRLIFT_SECRETS_OF_OTHER_NAMESPACES: 'deny',
         AIRLIFT_WORKER_RESOURCES: '{"requests":{"cpu":"1"},"limits":{"memory":"384Mi"}}',
         AIRLIFT_WORKER_ROOT: 'true',
@@ -48,7 +50,7 @@ describe("the controller's settings", () => {
     );
     expect(given.endpoint.names).toEqual(['10.11.0.1', 'harvester-vm-import-controller.harvester-system.svc']);
     expect(given.limits.perHost).toBe(2);
-    expect(given).toMatchObject({ healthPort: 9000, crossNamespaceSecrets: 'deny' });
+    expect(given).toMatchObject({ healthPort: 9000, lookEveryMs: 5000, crossNamespaceSecrets: 'deny' });
     expect(given.worker).toMatchObject({
       resources: { requests: { cpu: '1' }, limits: { memory: '384Mi' } },
       isRootAllowed: true,

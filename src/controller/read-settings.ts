@@ -47,6 +47,7 @@ const schema = z.object({
   AIRLIFT_CDI_NAMESPACE: z.string().min(1).max(63).optional(),
   AIRLIFT_UPLOAD_PROXY_URL: z.url({ protocol: /^https$/ }).optional(),
   AIRLIFT_HEALTH_PORT: whole(0, 65_535, 8081),
+  AIRLIFT_LOOK_SECONDS: whole(1, 3600, 30),
   AIRLIFT_SECRETS_OF_OTHER_NAMESPACES: z.enum(['allow', 'deny']).default('allow'),
   AIRLIFT_LEASE: z.string().min(1).default(CONTROLLER_LEASE),
   AIRLIFT_ENDPOINT_SECRET: z.string().min(1).default('airlift-endpoint'),
@@ -88,6 +89,7 @@ export function readSettings(
     identity: `${rest.AIRLIFT_POD}_${instance}`,
     leaseName: rest.AIRLIFT_LEASE,
     healthPort: rest.AIRLIFT_HEALTH_PORT,
+    lookEveryMs: rest.AIRLIFT_LOOK_SECONDS * 1000,
     crossNamespaceSecrets: rest.AIRLIFT_SECRETS_OF_OTHER_NAMESPACES,
     endpoint: {
       port,

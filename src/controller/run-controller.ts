@@ -49,9 +49,6 @@ export async function runController(
   );
 }
 
-/** How often the definitions of our kinds are looked at while they are not as they should be. */
-const KINDS_MS = 30_000;
-
 /** The time of one leader. */
 class Term {
   readonly #parts: ControllerParts;
@@ -86,7 +83,7 @@ class Term {
 
   async lead({ signal }: CallOptions): Promise<void> {
     const { cluster, clock, log, metrics } = this.#parts;
-    const { identity, namespace, leaseName } = this.#settings;
+    const { identity, namespace, leaseName, lookEveryMs: everyMs } = this.#settings;
     const recorder = new EventRecorder({
       cluster,
       clock,
@@ -101,7 +98,7 @@ class Term {
       },
     };
     const about = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease', metadata: { namespace, name: leaseName } };
-    const oldController = new OldControllerWatch({ cluster, clock, log, events, about });
+    const oldController = new OldControllerWatch({ cluster, clock, log, events, about, everyMs });
     const kinds = new InstalledKindsWatch({ cluster, log, events, about });
     const onRefusal = (problem: ProblemError) => events.record(about, warningOf(problem));
     this.#oldController = oldController;
@@ -112,7 +109,7 @@ class Term {
         await oldController.waitUntilGone({ signal });
         // The old controller writes its own definitions when it starts.
         if (await kinds.areRight({ signal })) await this.#work(oldController, { events, onRefusal }, { signal });
-        else await clock.delay(KINDS_MS, { signal });
+        else await clock.delay(everyMs, { signal });
       }
     } catch (error) {
       if (signal?.aborted === true) return;

@@ -11,6 +11,8 @@ export interface ControllerSettings {
   readonly leaseName: string;
   /** For kubelet and Prometheus, on all addresses or the endpoint's. */
   readonly healthPort: number;
+  /** How often it looks for the old controller, and for definitions of our kinds while they are not as they should be. */
+  readonly lookEveryMs: number;
   /** Whether a source may name a Secret of another namespace. */
   readonly crossNamespaceSecrets: 'allow' | 'deny';
   readonly endpoint: {
