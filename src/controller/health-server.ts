@@ -1,7 +1,6 @@
-import { once } from 'node:events';
-import { createServer, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { ProblemError } from '../domain/problems.ts';
+import { HttpListener } from '../lib/http-listener.ts';
 
 export interface HealthOptions {
   /** All addresses unless told. */
@@ -20,44 +19,43 @@ const REQUEST_MS = 10_000;
  * has the figures.
  */
 export class HealthServer implements AsyncDisposable {
-  readonly #server: Server;
+  readonly #listener: HttpListener;
 
-  private constructor(server: Server) {
-    this.#server = server;
+  private constructor(listener: HttpListener) {
+    this.#listener = listener;
   }
 
   /** @throws ProblemError `HealthPortUnusable` */
   static async start(options: HealthOptions): Promise<HealthServer> {
-    const server = createServer({ requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS }, (request, response) => {
-      request.resume();
-      const isReading = request.method === 'GET' || request.method === 'HEAD';
-      if (!isReading) answer(response, 405, 'only GET is answered here\n');
-      else respond(new URL(request.url ?? '/', 'http://health').pathname, response, options);
-    });
-    server.listen(options.port, options.host);
+    const server = createServer({ requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS });
+    const listener = new HttpListener(server, (request, response) => respond(request, response, options));
     try {
-      await once(server, 'listening');
+      await listener.listen(options);
     } catch (cause) {
       const message = cause instanceof Error ? cause.message : String(cause);
       throw new ProblemError('HealthPortUnusable', `port ${options.port}: ${message}`, { cause });
     }
-    return new HealthServer(server);
+    return new HealthServer(listener);
   }
 
   get port(): number {
-    return (this.#server.address() as AddressInfo).port;
+    return this.#listener.port;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const closed = once(this.#server, 'close');
-    this.#server.close();
-    this.#server.closeAllConnections();
-    await closed;
+    await this.#listener[Symbol.asyncDispose]();
   }
 }
 
-function respond(path: string, response: ServerResponse, { whyNotReady, readMetrics }: HealthOptions): void {
-  switch (path) {
+async function respond(
+  request: IncomingMessage,
+  response: ServerResponse,
+  { whyNotReady, readMetrics }: HealthOptions,
+): Promise<void> {
+  request.resume();
+  if (request.method !== 'GET' && request.method !== 'HEAD')
+    return answer(response, 405, 'only GET is answered here\n');
+  switch ((request.url ?? '').split('?')[0]) {
     case '/healthz':
       answer(response, 200, 'ok\n');
       return;
@@ -67,10 +65,12 @@ function respond(path: string, response: ServerResponse, { whyNotReady, readMetr
       return;
     }
     case '/metrics':
-      readMetrics().then(
-        ({ contentType, text }) => answer(response, 200, text, contentType),
-        (error: unknown) => answer(response, 500, `${String(error)}\n`),
-      );
+      try {
+        const { contentType, text } = await readMetrics();
+        answer(response, 200, text, contentType);
+      } catch (error) {
+        answer(response, 500, `${String(error)}\n`);
+      }
       return;
     default:
       answer(response, 404, 'there are /healthz, /readyz and /metrics\n');

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { parseRange } from '../lib/byte-range.ts';
+import { endWith } from '../lib/http-listener.ts';
 
 export interface FileServerOptions {
   readonly folder: string;
@@ -72,14 +73,14 @@ export class FileServer implements AsyncDisposable {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const name = this.#nameIn(request.url ?? '');
-    if (name === undefined || !this.#options.isShared(name)) return refuse(response, 404);
-    if (request.method !== 'GET' && request.method !== 'HEAD') return refuse(response, 405, { allow: 'GET, HEAD' });
+    if (name === undefined || !this.#options.isShared(name)) return endWith(response, 404);
+    if (request.method !== 'GET' && request.method !== 'HEAD') return endWith(response, 405, { allow: 'GET, HEAD' });
     try {
       await this.#send(name, request, response);
     } catch {
       // Whoever reads sees an answer that is too short, or none; and asks again.
       if (response.headersSent) response.destroy();
-      else refuse(response, 404);
+      else endWith(response, 404);
     }
   }
 
@@ -89,7 +90,7 @@ export class FileServer implements AsyncDisposable {
     const etag = `"${size.toString(16)}-${Math.trunc(mtimeMs * 1000).toString(16)}-${ino.toString(16)}"`;
     const { range: asked, 'if-range': ifRange } = request.headers;
     const range = parseRange(ifRange === undefined || ifRange === etag ? asked : undefined, size);
-    if (range === undefined) return refuse(response, 416, { 'content-range': `bytes */${size}` });
+    if (range === undefined) return endWith(response, 416, { 'content-range': `bytes */${size}` });
     const { from, to, isPart } = range;
     response.writeHead(isPart ? 206 : 200, {
       'content-type': 'application/octet-stream',
@@ -117,9 +118,4 @@ export class FileServer implements AsyncDisposable {
       return undefined;
     }
   }
-}
-
-function refuse(response: ServerResponse, status: number, headers: Readonly<Record<string, string>> = {}): void {
-  response.writeHead(status, { ...headers, 'content-length': '0' });
-  response.end();
 }

@@ -1,8 +1,7 @@
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { isProblem } from '../../domain/problems.ts';
 import type { CallOptions } from '../../lib/call-options.ts';
+import { endWith, HttpListener } from '../../lib/http-listener.ts';
 import type { Log } from '../../ports/log.ts';
 
 /** Where the image of a transfer is served now. `later`: nobody serves it yet, or its worker is being replaced. Undefined: nothing is known by this name and token. */
@@ -33,44 +32,30 @@ const LATER_SECONDS = '5';
  */
 export class ImageEndpoint implements AsyncDisposable {
   readonly #options: ImageEndpointOptions;
-  readonly #server: Server;
-  readonly #answering = new Set<Promise<void>>();
+  readonly #listener: HttpListener;
 
   private constructor(options: ImageEndpointOptions) {
     this.#options = options;
-    this.#server = createServer(
-      { headersTimeout: REQUEST_MS, requestTimeout: REQUEST_MS, noDelay: true },
-      (request, response) => this.#track(this.#answer(request, response)),
-    );
-    this.#server.maxConnections = MOST_CONNECTIONS;
+    const server = createServer({ headersTimeout: REQUEST_MS, requestTimeout: REQUEST_MS, noDelay: true });
+    server.maxConnections = MOST_CONNECTIONS;
+    this.#listener = new HttpListener(server, (request, response) => this.#answer(request, response));
   }
 
   static async start(options: ImageEndpointOptions): Promise<ImageEndpoint> {
     const endpoint = new ImageEndpoint(options);
-    endpoint.#server.listen(options.port, options.host);
-    await once(endpoint.#server, 'listening');
+    await endpoint.#listener.listen(options);
     return endpoint;
   }
 
   get port(): number {
-    return (this.#server.address() as AddressInfo).port;
+    return this.#listener.port;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const closed = once(this.#server, 'close');
-    this.#server.close();
-    this.#server.closeAllConnections();
-    await closed;
-    await Promise.all(this.#answering);
-  }
-
-  #track(answer: Promise<void>): void {
-    const tracked = answer.finally(() => void this.#answering.delete(tracked));
-    this.#answering.add(tracked);
+    await this.#listener[Symbol.asyncDispose]();
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    response.on('error', () => {});
     if (request.method !== 'GET' && request.method !== 'HEAD') return endWith(response, 405, { allow: 'GET, HEAD' });
     const [, transferId, token, fileName] = ROUTE.exec((request.url ?? '').split('?')[0] ?? '') ?? [];
     if (transferId === undefined || token === undefined || fileName === undefined) return endWith(response, 404);
@@ -86,11 +71,6 @@ export class ImageEndpoint implements AsyncDisposable {
       endWith(response, 503, { 'retry-after': LATER_SECONDS });
     }
   }
-}
-
-function endWith(response: ServerResponse, status: number, headers: Readonly<Record<string, string>> = {}): void {
-  response.writeHead(status, { ...headers, 'content-length': '0' });
-  response.end();
 }
 
 function tell(error: unknown): string {

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { CallOptions } from '../../lib/call-options.ts';
+import { drained } from '../../lib/http-listener.ts';
 import type { SourceRelay } from '../../ports/source-relay.ts';
 
 /**
@@ -30,16 +31,4 @@ export async function relaySource(
   } finally {
     answer.close();
   }
-}
-
-/** Until more can be written, or the worker is gone. */
-async function drained(response: ServerResponse): Promise<void> {
-  if (response.destroyed) return;
-  await new Promise<void>((resolve) => {
-    const done = () => {
-      response.off('drain', done).off('close', done);
-      resolve();
-    };
-    response.on('drain', done).on('close', done);
-  });
 }

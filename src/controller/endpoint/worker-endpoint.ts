@@ -1,7 +1,5 @@
-import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import {
   bodyLimits,
   DONE_BYTES_HEADER,
@@ -10,6 +8,7 @@ import {
   type TransferRun,
 } from '../../api/transfer-protocol.ts';
 import { isProblem, ProblemError } from '../../domain/problems.ts';
+import { HttpListener } from '../../lib/http-listener.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Log } from '../../ports/log.ts';
 import { WorkerAdmission } from './admit-worker.ts';
@@ -56,9 +55,9 @@ const MOST_CONNECTIONS = 4096;
 export class WorkerEndpoint implements AsyncDisposable {
   readonly #options: WorkerEndpointOptions;
   readonly #server: Server;
+  readonly #listener: HttpListener;
   readonly #admission: WorkerAdmission;
   readonly #relays: RelayPool;
-  readonly #answering = new Set<Promise<void>>();
 
   private constructor(options: WorkerEndpointOptions) {
     const { desk, reviewToken, clock, log, relayLimits = {}, certificate } = options;
@@ -71,18 +70,16 @@ export class WorkerEndpoint implements AsyncDisposable {
       mostOfOne: relayLimits.mostOfOne ?? 24,
       mostOfAll: relayLimits.mostOfAll ?? 256,
     });
-    this.#server = createServer(
-      {
-        ...tlsOf(certificate),
-        headersTimeout: REQUEST_MS,
-        requestTimeout: REQUEST_MS,
-        keepAliveTimeout: 2 * REQUEST_MS,
-        maxHeaderSize: 32 * 1024,
-        // Heads of files, checkpoints and progress are small; waiting to fill a packet only delays them.
-        noDelay: true,
-      },
-      (request, response) => this.#track(this.#answer(request, response)),
-    );
+    this.#server = createServer({
+      ...tlsOf(certificate),
+      headersTimeout: REQUEST_MS,
+      requestTimeout: REQUEST_MS,
+      keepAliveTimeout: 2 * REQUEST_MS,
+      maxHeaderSize: 32 * 1024,
+      // Heads of files, checkpoints and progress are small; waiting to fill a packet only delays them.
+      noDelay: true,
+    });
+    this.#listener = new HttpListener(this.#server, (request, response) => this.#answer(request, response));
     this.#server.maxConnections = MOST_CONNECTIONS;
     // Port scans and clients that do not trust us: their affair.
     this.#server.on('tlsClientError', () => {});
@@ -90,13 +87,12 @@ export class WorkerEndpoint implements AsyncDisposable {
 
   static async start(options: WorkerEndpointOptions): Promise<WorkerEndpoint> {
     const endpoint = new WorkerEndpoint(options);
-    endpoint.#server.listen(options.port, options.host);
-    await once(endpoint.#server, 'listening');
+    await endpoint.#listener.listen(options);
     return endpoint;
   }
 
   get port(): number {
-    return (this.#server.address() as AddressInfo).port;
+    return this.#listener.port;
   }
 
   /** For connections from now on; those that are open stay. */
@@ -106,25 +102,14 @@ export class WorkerEndpoint implements AsyncDisposable {
 
   /** Closes connections at once: workers pause, and go on with whoever answers next. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const closed = once(this.#server, 'close');
-    this.#server.close();
-    this.#server.closeAllConnections();
-    await closed;
-    await Promise.all(this.#answering);
+    await this.#listener[Symbol.asyncDispose]();
     await this.#relays[Symbol.asyncDispose]();
-  }
-
-  #track(answer: Promise<void>): void {
-    const tracked = answer.finally(() => void this.#answering.delete(tracked));
-    this.#answering.add(tracked);
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { log } = this.#options;
     const gone = new AbortController();
     response.on('close', () => gone.abort(new Error('the worker went away')));
-    // A worker that leaves midway is told of by `close`; an event that nobody listens to would end the process.
-    response.on('error', () => {});
     const { signal } = gone;
     const [pathname = ''] = (request.url ?? '').split('?');
     try {

@@ -1,8 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { parseRange } from '../../lib/byte-range.ts';
+import { drained, endWith, HttpListener } from '../../lib/http-listener.ts';
 import type { ServedFile } from './served-file.ts';
 
 export interface ImageServerOptions {
@@ -29,49 +28,34 @@ const HEAD_MS = 30_000;
  */
 export class ImageServer implements AsyncDisposable {
   readonly #options: ImageServerOptions;
-  readonly #server: Server;
-  readonly #answering = new Set<Promise<void>>();
+  readonly #listener: HttpListener;
   readonly #prefix: Buffer;
 
   private constructor(options: ImageServerOptions) {
     this.#options = options;
     this.#prefix = Buffer.from(`/${options.token}/`);
     // A download may take days; only its head has to come in time.
-    this.#server = createServer(
-      { headersTimeout: HEAD_MS, requestTimeout: HEAD_MS, noDelay: true },
-      (request, response) => this.#track(this.#answer(request, response)),
-    );
-    this.#server.maxConnections = 4 * MOST_DOWNLOADS;
+    const server = createServer({ headersTimeout: HEAD_MS, requestTimeout: HEAD_MS, noDelay: true });
+    server.maxConnections = 4 * MOST_DOWNLOADS;
+    this.#listener = new HttpListener(server, (request, response) => this.#answer(request, response));
   }
 
   static async start(options: ImageServerOptions): Promise<ImageServer> {
     const server = new ImageServer(options);
-    server.#server.listen(options.port, options.host);
-    await once(server.#server, 'listening');
+    await server.#listener.listen(options);
     return server;
   }
 
   get port(): number {
-    return (this.#server.address() as AddressInfo).port;
+    return this.#listener.port;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const closed = once(this.#server, 'close');
-    this.#server.close();
-    this.#server.closeAllConnections();
-    await closed;
-    await Promise.all(this.#answering);
-  }
-
-  #track(answer: Promise<void>): void {
-    const tracked = answer.finally(() => void this.#answering.delete(tracked));
-    this.#answering.add(tracked);
+    await this.#listener[Symbol.asyncDispose]();
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { file } = this.#options;
-    // Who leaves midway is told of by `close`.
-    response.on('error', () => {});
     if (!this.#isKnown(request.url ?? '')) return endWith(response, 404);
     if (request.method !== 'GET' && request.method !== 'HEAD') return endWith(response, 405, { allow: 'GET, HEAD' });
     const { 'if-range': ifRange, range: asked } = request.headers;
@@ -79,7 +63,7 @@ export class ImageServer implements AsyncDisposable {
     const range = parseRange(isWanted ? asked : undefined, file.sizeBytes);
     if (range === undefined) return endWith(response, 416, { 'content-range': `bytes */${file.sizeBytes}` });
     const { from, to, isPart } = range;
-    if (this.#answering.size > MOST_DOWNLOADS) return endWith(response, 503, { 'retry-after': '1' });
+    if (this.#listener.answering > MOST_DOWNLOADS) return endWith(response, 503, { 'retry-after': '1' });
     response.writeHead(isPart ? 206 : 200, {
       'content-type': 'application/octet-stream',
       'content-length': to - from,
@@ -116,21 +100,4 @@ export class ImageServer implements AsyncDisposable {
     const path = Buffer.from(url.split('?')[0] ?? '');
     return path.length > this.#prefix.length && timingSafeEqual(path.subarray(0, this.#prefix.length), this.#prefix);
   }
-}
-
-function endWith(response: ServerResponse, status: number, headers: Readonly<Record<string, string>> = {}): void {
-  response.writeHead(status, { ...headers, 'content-length': '0' });
-  response.end();
-}
-
-/** Until more can be written, or nobody is there to take it. */
-async function drained(response: ServerResponse): Promise<void> {
-  if (response.destroyed) return;
-  await new Promise<void>((resolve) => {
-    const done = () => {
-      response.off('drain', done).off('close', done);
-      resolve();
-    };
-    response.on('drain', done).on('close', done);
-  });
 }
