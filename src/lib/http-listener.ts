@@ -70,7 +70,7 @@ export function endWith(
 
 /** Until more can be written, or nobody is there to take it. */
 export async function drained(response: ServerResponse): Promise<void> {
-  if (response.destroyed) return;
+  if (!response.writableNeedDrain) return;
   await new Promise<void>((resolve) => {
     const done = () => {
       response.off('drain', done).off('close', done);
