@@ -8,11 +8,11 @@ import { type ObjectRef, refOf } from '../domain/kubernetes-object.ts';
 import { isProblem, type ProblemCode, type ProblemError, problems } from '../domain/problems.ts';
 import type { CallOptions } from '../lib/call-options.ts';
 import type { JsonObject } from '../ports/cluster.ts';
-import { mergeConditions } from './machine-import/conditions.ts';
+import { mergeConditions } from './conditions.ts';
 import { historyOf } from './machine-import/history.ts';
 import type { ImportParts } from './machine-import/import-world.ts';
 import { isOvertaken } from './machine-import/reconcile.ts';
-import { statusPatch } from './machine-import/status-patch.ts';
+import { statusPatch } from './status-patch.ts';
 
 /** What the cluster answers until a person changes something there. The rest passes by itself, and would only make noise in the status of every import. */
 const FOR_PEOPLE: readonly ProblemCode[] = [

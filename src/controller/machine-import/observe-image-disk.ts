@@ -6,7 +6,7 @@ import type { ImportParts } from './import-world.ts';
 import { observeImage } from './observe-image.ts';
 import type { DiskPlan, ImagePlan } from './plan-record.ts';
 import type { SeenImage } from './seen-image.ts';
-import type { LiveProgress } from './status.ts';
+import type { LiveProgress } from './status/status-facts.ts';
 import type { TransferState } from './transfer-record.ts';
 
 export interface ImagedDisk {

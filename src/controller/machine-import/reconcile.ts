@@ -12,12 +12,13 @@ import { isProblem, problems } from '../../domain/problems.ts';
 import type { CallOptions } from '../../lib/call-options.ts';
 import type { Requeue } from '../../lib/work-queue.ts';
 import type { JsonObject } from '../../ports/cluster.ts';
+import { statusPatch } from '../status-patch.ts';
 import type { ImportParts } from './import-world.ts';
 import { namesOf } from './names.ts';
 import { type Observation, observeImport } from './observe.ts';
 import { performAction } from './perform.ts';
-import { deriveStatus, hasSaidEverything, type LiveProgress } from './status.ts';
-import { statusPatch } from './status-patch.ts';
+import { deriveStatus, hasSaidEverything } from './status/derive-status.ts';
+import type { LiveProgress } from './status/status-facts.ts';
 
 /** Upstream's default; also for 0 and less. */
 const SHUTDOWN_SECONDS = 60;

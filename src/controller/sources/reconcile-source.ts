@@ -7,7 +7,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Cluster } from '../../ports/cluster.ts';
 import type { ResolvedSource, SourceAdapter } from '../../ports/source-adapter.ts';
 import { isOvertaken } from '../machine-import/reconcile.ts';
-import { statusPatch } from '../machine-import/status-patch.ts';
+import { statusPatch } from '../status-patch.ts';
 import { readSecretOf } from './read-secret.ts';
 import { type SourceRef, type SourceStatusFields, sourceKey, sourceKinds } from './source-kinds.ts';
 import { deriveSourceStatus, readinessOf, type SourceVerdict } from './source-status.ts';

@@ -1,6 +1,6 @@
 import { sourceConditions, sourceStatuses } from '../../api/literals.ts';
 import { type ProblemCode, problems } from '../../domain/problems.ts';
-import { type ConditionClaim, mergeConditions } from '../machine-import/conditions.ts';
+import { type ConditionClaim, mergeConditions } from '../conditions.ts';
 import type { SourceStatusFields } from './source-kinds.ts';
 
 /** What a look at a source came to. A source that is ready may still have something to warn of. */

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { JsonObject, JsonValue } from '../../ports/cluster.ts';
+import type { JsonObject, JsonValue } from '../ports/cluster.ts';
 
 /**
  * The JSON merge patch (RFC 7386) that turns one status into another; undefined when they are the same. Lists go as a whole, as merge patches have it; a field that is absent now is
