@@ -4,7 +4,11 @@ import { expect } from 'vitest';
 import type { Pod } from '../../src/api/core-kinds.ts';
 import { customResourceDefinitions } from '../../src/api/custom-resource-definition.ts';
 import type { StoredVirtualMachineImport } from '../../src/api/virtual-machine-import.ts';
-import { FRESH, readRecord, type TransferState } from '../../src/controller/machine-import/transfer-record.ts';
+import {
+  FRESH,
+  readRecord,
+  type TransferState,
+} from '../../src/controller/machine-import/transfers/transfer-record.ts';
 import type { LocalVolume } from '../../src/testing/cluster/node/local-volume.ts';
 import { type ClusterUser, startCluster, type TestCluster } from '../../src/testing/cluster/start-cluster.ts';
 import { HttpFileServer, type HttpFileServerOptions } from '../../src/testing/http-file-server.ts';

@@ -6,8 +6,8 @@ import type { ImportSummary } from './machine-import/import-summary.ts';
 import type { ImportParts } from './machine-import/import-world.ts';
 import { parseTransferId } from './machine-import/names.ts';
 import { IMAGE_PORT } from './machine-import/objects/transfer-job.ts';
-import { ownerOf } from './machine-import/observe.ts';
-import { diskOf, epochOf, mayWrite } from './machine-import/observe-transfer.ts';
+import { ownerOf } from './machine-import/observe/observe.ts';
+import { diskOf, epochOf, mayWrite } from './machine-import/observe/observe-transfer.ts';
 
 export interface FindImageOptions {
   readonly parts: Pick<ImportParts, 'transfers' | 'objects' | 'live'>;

@@ -23,14 +23,14 @@ import type { ImportSummary } from './machine-import/import-summary.ts';
 import type { ImportParts } from './machine-import/import-world.ts';
 import { namesOf, parseTransferId } from './machine-import/names.ts';
 import { IMAGE_PORT } from './machine-import/objects/transfer-job.ts';
-import { observePlan, ownerOf } from './machine-import/observe.ts';
-import { observeImage } from './machine-import/observe-image.ts';
-import { diskOf, epochOf } from './machine-import/observe-transfer.ts';
+import { observePlan, ownerOf } from './machine-import/observe/observe.ts';
+import { observeImage } from './machine-import/observe/observe-image.ts';
+import { diskOf, epochOf } from './machine-import/observe/observe-transfer.ts';
 import type { DiskPlan, PlanRecord } from './machine-import/plan-record.ts';
-import { resolveSource } from './machine-import/preflight.ts';
-import type { TransferState } from './machine-import/transfer-record.ts';
-import type { TransferPlace } from './machine-import/transfer-store.ts';
-import { uploadTicketOf } from './machine-import/upload-ticket.ts';
+import { resolveSource } from './machine-import/preflight/preflight.ts';
+import type { TransferState } from './machine-import/transfers/transfer-record.ts';
+import type { TransferPlace } from './machine-import/transfers/transfer-store.ts';
+import { uploadTicketOf } from './machine-import/transfers/upload-ticket.ts';
 
 export interface ImportDeskOptions {
   readonly parts: ImportParts;

@@ -15,7 +15,7 @@ import type { CallOptions } from '../lib/call-options.ts';
 import type { Cluster } from '../ports/cluster.ts';
 import { type ImportSummary, summarizeImport } from './machine-import/import-summary.ts';
 import type { ImportObjects } from './machine-import/import-world.ts';
-import { mayWrite } from './machine-import/observe-transfer.ts';
+import { mayWrite } from './machine-import/observe/observe-transfer.ts';
 
 export interface WatchObjectsOptions {
   readonly cluster: Cluster;

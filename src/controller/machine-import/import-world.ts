@@ -11,7 +11,7 @@ import type { ImportSummary } from './import-summary.ts';
 import type { WorkerSettings } from './objects/transfer-job.ts';
 import type { PlanRecord } from './plan-record.ts';
 import type { LiveProgress } from './status/status-facts.ts';
-import type { TransferStore } from './transfer-store.ts';
+import type { TransferStore } from './transfers/transfer-store.ts';
 
 /** What watches have brought of the objects that imports made; may be a moment old. */
 export interface ImportObjects {

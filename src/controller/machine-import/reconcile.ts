@@ -15,8 +15,8 @@ import type { JsonObject } from '../../ports/cluster.ts';
 import { statusPatch } from '../status-patch.ts';
 import type { ImportParts } from './import-world.ts';
 import { namesOf } from './names.ts';
-import { type Observation, observeImport } from './observe.ts';
-import { performAction } from './perform.ts';
+import { type Observation, observeImport } from './observe/observe.ts';
+import { performAction } from './perform/perform.ts';
 import { deriveStatus, hasSaidEverything } from './status/derive-status.ts';
 import type { LiveProgress } from './status/status-facts.ts';
 

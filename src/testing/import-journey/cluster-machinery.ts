@@ -8,7 +8,7 @@ import {
   storageClassKind,
 } from '../../api/core-kinds.ts';
 import { virtualMachineKind } from '../../api/platform-kinds.ts';
-import { diskOf, epochOf } from '../../controller/machine-import/observe-transfer.ts';
+import { diskOf, epochOf } from '../../controller/machine-import/observe/observe-transfer.ts';
 import { type KubernetesObject, type ResourceKind, refOf } from '../../domain/kubernetes-object.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Cluster, JsonObject } from '../../ports/cluster.ts';

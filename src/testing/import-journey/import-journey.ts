@@ -12,11 +12,11 @@ import { type StoredVirtualMachineImport, virtualMachineImportKind } from '../..
 import { ImportChanges } from '../../controller/machine-import/import-changes.ts';
 import type { ImportParts } from '../../controller/machine-import/import-world.ts';
 import { namesOf } from '../../controller/machine-import/names.ts';
-import { ownerOf } from '../../controller/machine-import/observe.ts';
-import { diskOf } from '../../controller/machine-import/observe-transfer.ts';
+import { ownerOf } from '../../controller/machine-import/observe/observe.ts';
+import { diskOf } from '../../controller/machine-import/observe/observe-transfer.ts';
 import { isOvertaken, reconcileImport } from '../../controller/machine-import/reconcile.ts';
-import type { TransferResult } from '../../controller/machine-import/transfer-record.ts';
-import { TransferStore } from '../../controller/machine-import/transfer-store.ts';
+import type { TransferResult } from '../../controller/machine-import/transfers/transfer-record.ts';
+import { TransferStore } from '../../controller/machine-import/transfers/transfer-store.ts';
 import type { KubernetesObject } from '../../domain/kubernetes-object.ts';
 import type { Machine } from '../../domain/machine.ts';
 import type { Requeue } from '../../lib/work-queue.ts';

@@ -4,7 +4,7 @@ import type { DiskReport, ImportReport } from '../../../app/import-report.ts';
 import type { OwnerReference } from '../../../domain/kubernetes-object.ts';
 import { labelsOf, namesOf } from '../names.ts';
 import type { PlanRecord } from '../plan-record.ts';
-import type { TransferResult } from '../transfer-record.ts';
+import type { TransferResult } from '../transfers/transfer-record.ts';
 
 export interface ReportFacts {
   readonly machineImport: VirtualMachineImport;

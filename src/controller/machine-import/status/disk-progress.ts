@@ -2,7 +2,7 @@ import type { DiskProgress, ImportProgress } from '../../../api/virtual-machine-
 import type { ObservedDisk, ObservedImport } from '../../../domain/next-action.ts';
 import { problems } from '../../../domain/problems.ts';
 import type { DiskPlan } from '../plan-record.ts';
-import type { TransferResult } from '../transfer-record.ts';
+import type { TransferResult } from '../transfers/transfer-record.ts';
 import type { LiveProgress } from './status-facts.ts';
 
 /** How far one disk is. What nobody tells any more stays as it was last told. */

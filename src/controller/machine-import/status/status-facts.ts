@@ -2,7 +2,7 @@ import type { ImportStatusFields } from '../../../api/virtual-machine-import.ts'
 import type { Finding } from '../../../domain/finding.ts';
 import type { Action, ObservedImport } from '../../../domain/next-action.ts';
 import type { PlanRecord } from '../plan-record.ts';
-import type { TransferResult } from '../transfer-record.ts';
+import type { TransferResult } from '../transfers/transfer-record.ts';
 
 /** What a worker last told of a disk. */
 export interface LiveProgress {

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import type { ConfigMap } from '../../api/core-kinds.ts';
-import { type TransferredDisk, transferredDiskSchema } from '../../api/transfer-protocol.ts';
-import type { ObjectMeta, OwnerReference } from '../../domain/kubernetes-object.ts';
-import { type ProblemCode, problems } from '../../domain/problems.ts';
-import { labelsOf, namesOf } from './names.ts';
-import { CA_KEY } from './objects/transfer-job.ts';
+import type { ConfigMap } from '../../../api/core-kinds.ts';
+import { type TransferredDisk, transferredDiskSchema } from '../../../api/transfer-protocol.ts';
+import type { ObjectMeta, OwnerReference } from '../../../domain/kubernetes-object.ts';
+import { type ProblemCode, problems } from '../../../domain/problems.ts';
+import { labelsOf, namesOf } from '../names.ts';
+import { CA_KEY } from '../objects/transfer-job.ts';
 
 const problemSchema = z.object({
   code: z.custom<ProblemCode>((value) => typeof value === 'string' && Object.hasOwn(problems, value)),

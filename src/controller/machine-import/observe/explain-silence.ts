@@ -1,8 +1,8 @@
-import { eventKind, type Job, nodeKind, type Pod } from '../../api/core-kinds.ts';
-import type { KubernetesObject } from '../../domain/kubernetes-object.ts';
-import type { ObservedTransfer } from '../../domain/next-action.ts';
-import type { CallOptions } from '../../lib/call-options.ts';
-import type { Cluster } from '../../ports/cluster.ts';
+import { eventKind, type Job, nodeKind, type Pod } from '../../../api/core-kinds.ts';
+import type { KubernetesObject } from '../../../domain/kubernetes-object.ts';
+import type { ObservedTransfer } from '../../../domain/next-action.ts';
+import type { CallOptions } from '../../../lib/call-options.ts';
+import type { Cluster } from '../../../ports/cluster.ts';
 
 /** Before that nothing is asked: most runs start and move within seconds. */
 const SILENT_MS = 5_000;

@@ -1,10 +1,10 @@
-import { persistentVolumeClaimKind } from '../../api/core-kinds.ts';
-import { type DataVolume, dataVolumeKind } from '../../api/platform-kinds.ts';
-import type { VirtualMachineImport } from '../../api/virtual-machine-import.ts';
-import type { CallOptions } from '../../lib/call-options.ts';
-import type { ImportParts } from './import-world.ts';
-import type { DiskPlan } from './plan-record.ts';
-import { foreignTo } from './rival.ts';
+import { persistentVolumeClaimKind } from '../../../api/core-kinds.ts';
+import { type DataVolume, dataVolumeKind } from '../../../api/platform-kinds.ts';
+import type { VirtualMachineImport } from '../../../api/virtual-machine-import.ts';
+import type { CallOptions } from '../../../lib/call-options.ts';
+import type { ImportParts } from '../import-world.ts';
+import type { DiskPlan } from '../plan-record.ts';
+import { foreignTo } from '../preflight/rival.ts';
 import type { SeenImage } from './seen-image.ts';
 
 /** What there is of the DataVolume that a disk is sent to. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { VirtualMachineImage } from '../../api/platform-kinds.ts';
+import type { VirtualMachineImage } from '../../../api/platform-kinds.ts';
+import type { DiskPlan, ImagePlan } from '../plan-record.ts';
 import { readImage } from './observe-image.ts';
-import type { DiskPlan, ImagePlan } from './plan-record.ts';
 
 const plan = (more: Partial<ImagePlan> = {}): DiskPlan & { readonly image: ImagePlan } => ({
   index: 0,

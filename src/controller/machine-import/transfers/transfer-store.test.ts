@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { configMapKind } from '../../api/core-kinds.ts';
-import { problems } from '../../domain/problems.ts';
-import { someResult } from '../../testing/import-journey/import-journey.ts';
-import { ManualClock } from '../../testing/manual-clock.ts';
-import { MemoryCluster } from '../../testing/memory-cluster.ts';
-import { namesOf } from './names.ts';
+import { configMapKind } from '../../../api/core-kinds.ts';
+import { problems } from '../../../domain/problems.ts';
+import { someResult } from '../../../testing/import-journey/import-journey.ts';
+import { ManualClock } from '../../../testing/manual-clock.ts';
+import { MemoryCluster } from '../../../testing/memory-cluster.ts';
+import { namesOf } from '../names.ts';
 import { TransferStore } from './transfer-store.ts';
 
 const owner = {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { StoredVirtualMachineImport } from '../../api/virtual-machine-import.ts';
-import { finishAtOnce, ImportJourney } from '../../testing/import-journey/import-journey.ts';
+import type { StoredVirtualMachineImport } from '../../../api/virtual-machine-import.ts';
+import { finishAtOnce, ImportJourney } from '../../../testing/import-journey/import-journey.ts';
 import { foreignTo, rivalFor } from './rival.ts';
 
 const isFinished = ({ status }: StoredVirtualMachineImport) => status?.progress?.phase === 'Finished';

@@ -1,10 +1,10 @@
-import type { Job, Pod } from '../../api/core-kinds.ts';
-import { DISK_INDEX_LABEL, EPOCH_LABEL } from '../../api/literals.ts';
-import type { KubernetesObject } from '../../domain/kubernetes-object.ts';
-import type { ObservedTransfer } from '../../domain/next-action.ts';
-import type { ProblemCode } from '../../domain/problems.ts';
-import type { LiveProgress } from './status/status-facts.ts';
-import { failuresOf, type TransferState } from './transfer-record.ts';
+import type { Job, Pod } from '../../../api/core-kinds.ts';
+import { DISK_INDEX_LABEL, EPOCH_LABEL } from '../../../api/literals.ts';
+import type { KubernetesObject } from '../../../domain/kubernetes-object.ts';
+import type { ObservedTransfer } from '../../../domain/next-action.ts';
+import type { ProblemCode } from '../../../domain/problems.ts';
+import type { LiveProgress } from '../status/status-facts.ts';
+import { failuresOf, type TransferState } from '../transfers/transfer-record.ts';
 
 export interface TransferObjects {
   /** Of this disk, of every run that is still there. */

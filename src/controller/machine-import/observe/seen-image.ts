@@ -1,4 +1,4 @@
-import type { ProblemCode } from '../../domain/problems.ts';
+import type { ProblemCode } from '../../../domain/problems.ts';
 
 /** What there is of a disk's image, or of the DataVolume that it is sent to. */
 export type SeenImage =

@@ -8,30 +8,30 @@ import {
   persistentVolumeClaimKind,
   podKind,
   storageClassKind,
-} from '../../api/core-kinds.ts';
-import { IMPORT_FINALIZER, IMPORT_UID_LABEL, importStatuses } from '../../api/literals.ts';
-import { type VirtualMachine, virtualMachineKind } from '../../api/platform-kinds.ts';
-import type { VirtualMachineImport } from '../../api/virtual-machine-import.ts';
-import type { KubernetesObject, OwnerReference } from '../../domain/kubernetes-object.ts';
+} from '../../../api/core-kinds.ts';
+import { IMPORT_FINALIZER, IMPORT_UID_LABEL, importStatuses } from '../../../api/literals.ts';
+import { type VirtualMachine, virtualMachineKind } from '../../../api/platform-kinds.ts';
+import type { VirtualMachineImport } from '../../../api/virtual-machine-import.ts';
+import type { KubernetesObject, OwnerReference } from '../../../domain/kubernetes-object.ts';
 import type {
   Leftover,
   ObservedDisk,
   ObservedImport,
   ObservedMachine,
   ObservedVolume,
-} from '../../domain/next-action.ts';
-import type { CallOptions } from '../../lib/call-options.ts';
+} from '../../../domain/next-action.ts';
+import type { CallOptions } from '../../../lib/call-options.ts';
+import { historyOf } from '../history.ts';
+import type { ImportParts, PreflightMemory } from '../import-world.ts';
+import { namesOf } from '../names.ts';
+import { type DiskPlan, decodePlan, hashSpec, type PlanRecord } from '../plan-record.ts';
+import { foreignTo } from '../preflight/rival.ts';
+import type { TransferResult } from '../transfers/transfer-record.ts';
 import { dataVolumesOf } from './data-volumes-of.ts';
 import { explainSilence } from './explain-silence.ts';
-import { historyOf } from './history.ts';
 import { imagesOf } from './images-of.ts';
-import type { ImportParts, PreflightMemory } from './import-world.ts';
-import { namesOf } from './names.ts';
 import { type ImagedDisk, observeImageDisk } from './observe-image-disk.ts';
 import { diskOf, epochOf, mayWrite, observeTransfer } from './observe-transfer.ts';
-import { type DiskPlan, decodePlan, hashSpec, type PlanRecord } from './plan-record.ts';
-import { foreignTo } from './rival.ts';
-import type { TransferResult } from './transfer-record.ts';
 
 export interface Observation {
   readonly seen: ObservedImport;

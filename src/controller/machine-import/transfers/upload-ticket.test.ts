@@ -1,14 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import { configMapKind } from '../../api/core-kinds.ts';
-import { type DataVolume, dataVolumeKind, uploadTokenRequestKind } from '../../api/platform-kinds.ts';
-import type { VirtualMachineImport } from '../../api/virtual-machine-import.ts';
-import type { KubernetesObject, ResourceKind } from '../../domain/kubernetes-object.ts';
-import type { Cluster } from '../../ports/cluster.ts';
-import { ManualClock } from '../../testing/manual-clock.ts';
-import { MemoryCluster } from '../../testing/memory-cluster.ts';
-import { labelsOf } from './names.ts';
-import { readDataVolume } from './observe-data-volume.ts';
-import type { DiskPlan } from './plan-record.ts';
+import { configMapKind } from '../../../api/core-kinds.ts';
+import { type DataVolume, dataVolumeKind, uploadTokenRequestKind } from '../../../api/platform-kinds.ts';
+import type { VirtualMachineImport } from '../../../api/virtual-machine-import.ts';
+import type { KubernetesObject, ResourceKind } from '../../../domain/kubernetes-object.ts';
+import type { Cluster } from '../../../ports/cluster.ts';
+import { ManualClock } from '../../../testing/manual-clock.ts';
+import { MemoryCluster } from '../../../testing/memory-cluster.ts';
+import { labelsOf } from '../names.ts';
+import { readDataVolume } from '../observe/observe-data-volume.ts';
+import type { DiskPlan } from '../plan-record.ts';
 import { uploadTicketOf } from './upload-ticket.ts';
 
 const UID = 'b6a7c6a2-0000-4000-8000-000000000001';

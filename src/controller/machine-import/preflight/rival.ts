@@ -1,8 +1,8 @@
-import { IMPORT_UID_LABEL } from '../../api/literals.ts';
-import type { KubernetesObject } from '../../domain/kubernetes-object.ts';
-import type { ProblemCode } from '../../domain/problems.ts';
-import type { ImportSummary } from './import-summary.ts';
-import type { ImportObjects } from './import-world.ts';
+import { IMPORT_UID_LABEL } from '../../../api/literals.ts';
+import type { KubernetesObject } from '../../../domain/kubernetes-object.ts';
+import type { ProblemCode } from '../../../domain/problems.ts';
+import type { ImportSummary } from '../import-summary.ts';
+import type { ImportObjects } from '../import-world.ts';
 
 type Imports = Pick<ImportObjects, 'imports'>;
 

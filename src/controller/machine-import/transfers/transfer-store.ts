@@ -1,9 +1,9 @@
-import { type ConfigMap, configMapKind } from '../../api/core-kinds.ts';
-import type { OwnerReference } from '../../domain/kubernetes-object.ts';
-import { isProblem, ProblemError } from '../../domain/problems.ts';
-import type { CallOptions } from '../../lib/call-options.ts';
-import type { Cluster } from '../../ports/cluster.ts';
-import { namesOf } from './names.ts';
+import { type ConfigMap, configMapKind } from '../../../api/core-kinds.ts';
+import type { OwnerReference } from '../../../domain/kubernetes-object.ts';
+import { isProblem, ProblemError } from '../../../domain/problems.ts';
+import type { CallOptions } from '../../../lib/call-options.ts';
+import type { Cluster } from '../../../ports/cluster.ts';
+import { namesOf } from '../names.ts';
 import {
   beginNext,
   FRESH,

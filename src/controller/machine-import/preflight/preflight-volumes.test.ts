@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { configMapKind, type ResourceQuota, resourceQuotaKind, type StorageClass } from '../../api/core-kinds.ts';
-import { storageProfileKind } from '../../api/platform-kinds.ts';
-import { ImportJourney } from '../../testing/import-journey/import-journey.ts';
-import { decodePlan } from './plan-record.ts';
+import { configMapKind, type ResourceQuota, resourceQuotaKind, type StorageClass } from '../../../api/core-kinds.ts';
+import { storageProfileKind } from '../../../api/platform-kinds.ts';
+import { ImportJourney } from '../../../testing/import-journey/import-journey.ts';
+import { decodePlan } from '../plan-record.ts';
 
 /** What preflight decided of the first disk, or what it found. */
 async function plan(options: {

@@ -5,16 +5,16 @@ import {
   type StorageClass,
   storageClassKind,
   type VolumeMode,
-} from '../../api/core-kinds.ts';
-import { storageProfileKind } from '../../api/platform-kinds.ts';
-import type { VirtualMachineImport } from '../../api/virtual-machine-import.ts';
-import type { ImportPlan, PlannedDisk } from '../../app/import-plan.ts';
-import type { Finding } from '../../domain/finding.ts';
-import { isProblem } from '../../domain/problems.ts';
-import type { CallOptions } from '../../lib/call-options.ts';
-import type { Cluster } from '../../ports/cluster.ts';
-import type { ImportObjects } from './import-world.ts';
-import type { DiskPlan } from './plan-record.ts';
+} from '../../../api/core-kinds.ts';
+import { storageProfileKind } from '../../../api/platform-kinds.ts';
+import type { VirtualMachineImport } from '../../../api/virtual-machine-import.ts';
+import type { ImportPlan, PlannedDisk } from '../../../app/import-plan.ts';
+import type { Finding } from '../../../domain/finding.ts';
+import { isProblem } from '../../../domain/problems.ts';
+import type { CallOptions } from '../../../lib/call-options.ts';
+import type { Cluster } from '../../../ports/cluster.ts';
+import type { ImportObjects } from '../import-world.ts';
+import type { DiskPlan } from '../plan-record.ts';
 import { foreignTo } from './rival.ts';
 import { ownWord } from './spec-mapping.ts';
 

@@ -1,18 +1,18 @@
-import { API_VERSION } from '../../api/literals.ts';
-import { networkAttachmentDefinitionKind, virtualMachineKind } from '../../api/platform-kinds.ts';
-import type { VirtualMachineImport } from '../../api/virtual-machine-import.ts';
-import type { ImportPlan } from '../../app/import-plan.ts';
-import { planImport } from '../../app/plan-import.ts';
-import type { Finding } from '../../domain/finding.ts';
-import { isBlocker } from '../../domain/finding.ts';
-import { isKubernetesName, toKubernetesName } from '../../domain/kubernetes-name.ts';
-import { isProblem, ProblemError } from '../../domain/problems.ts';
-import type { CallOptions } from '../../lib/call-options.ts';
-import type { Cluster } from '../../ports/cluster.ts';
-import type { ResolvedSource, SourceAdapter } from '../../ports/source-adapter.ts';
-import { readSecretOf } from '../sources/read-secret.ts';
-import type { ImportObjects } from './import-world.ts';
-import { type DiskPlan, hashSpec, type PlanRecord } from './plan-record.ts';
+import { API_VERSION } from '../../../api/literals.ts';
+import { networkAttachmentDefinitionKind, virtualMachineKind } from '../../../api/platform-kinds.ts';
+import type { VirtualMachineImport } from '../../../api/virtual-machine-import.ts';
+import type { ImportPlan } from '../../../app/import-plan.ts';
+import { planImport } from '../../../app/plan-import.ts';
+import type { Finding } from '../../../domain/finding.ts';
+import { isBlocker } from '../../../domain/finding.ts';
+import { isKubernetesName, toKubernetesName } from '../../../domain/kubernetes-name.ts';
+import { isProblem, ProblemError } from '../../../domain/problems.ts';
+import type { CallOptions } from '../../../lib/call-options.ts';
+import type { Cluster } from '../../../ports/cluster.ts';
+import type { ResolvedSource, SourceAdapter } from '../../../ports/source-adapter.ts';
+import { readSecretOf } from '../../sources/read-secret.ts';
+import type { ImportObjects } from '../import-world.ts';
+import { type DiskPlan, hashSpec, type PlanRecord } from '../plan-record.ts';
 import {
   type AdoptedImages,
   checkDataVolumeKind,

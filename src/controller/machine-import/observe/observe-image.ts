@@ -1,11 +1,11 @@
-import { IMAGE_IMPORT_FAILED_REASON, imageConditions } from '../../api/literals.ts';
-import { type VirtualMachineImage, virtualMachineImageKind } from '../../api/platform-kinds.ts';
-import type { VirtualMachineImport } from '../../api/virtual-machine-import.ts';
-import type { CallOptions } from '../../lib/call-options.ts';
-import type { ImportParts } from './import-world.ts';
+import { IMAGE_IMPORT_FAILED_REASON, imageConditions } from '../../../api/literals.ts';
+import { type VirtualMachineImage, virtualMachineImageKind } from '../../../api/platform-kinds.ts';
+import type { VirtualMachineImport } from '../../../api/virtual-machine-import.ts';
+import type { CallOptions } from '../../../lib/call-options.ts';
+import type { ImportParts } from '../import-world.ts';
+import type { DiskPlan, ImagePlan } from '../plan-record.ts';
+import { foreignTo } from '../preflight/rival.ts';
 import { observeDataVolume } from './observe-data-volume.ts';
-import type { DiskPlan, ImagePlan } from './plan-record.ts';
-import { foreignTo } from './rival.ts';
 import type { SeenImage } from './seen-image.ts';
 
 const SECTOR_BYTES = 512;

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { eventKind, type Job, nodeKind, type Pod } from '../../api/core-kinds.ts';
-import type { ObservedTransfer } from '../../domain/next-action.ts';
-import { FakeClock } from '../../testing/fake-clock.ts';
-import { MemoryCluster } from '../../testing/memory-cluster.ts';
+import { eventKind, type Job, nodeKind, type Pod } from '../../../api/core-kinds.ts';
+import type { ObservedTransfer } from '../../../domain/next-action.ts';
+import { FakeClock } from '../../../testing/fake-clock.ts';
+import { MemoryCluster } from '../../../testing/memory-cluster.ts';
 import { explainSilence } from './explain-silence.ts';
 
 const NOW = 1_000_000;

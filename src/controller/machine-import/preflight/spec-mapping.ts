@@ -1,6 +1,6 @@
-import type { ImportSpec } from '../../api/virtual-machine-import.ts';
-import type { Machine } from '../../domain/machine.ts';
-import type { DiskBus, MappingOptions, NicModel } from '../../domain/mapping/mapped-machine.ts';
+import type { ImportSpec } from '../../../api/virtual-machine-import.ts';
+import type { Machine } from '../../../domain/machine.ts';
+import type { DiskBus, MappingOptions, NicModel } from '../../../domain/mapping/mapped-machine.ts';
 
 /**
  * The mapping that a spec asks for, of this machine: upstream's rules of networks and fallbacks (reference section 4.6), and our own fields for single disks.

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import type { Job, Pod } from '../../api/core-kinds.ts';
-import { labelsOf } from './names.ts';
+import type { Job, Pod } from '../../../api/core-kinds.ts';
+import { labelsOf } from '../names.ts';
+import { FRESH, type TransferState } from '../transfers/transfer-record.ts';
 import { observeTransfer } from './observe-transfer.ts';
-import { FRESH, type TransferState } from './transfer-record.ts';
 
 const BEGAN = '2026-11-01T10:00:00Z';
 const began = Date.parse(BEGAN);

@@ -1,12 +1,12 @@
-import { configMapKind } from '../../api/core-kinds.ts';
-import { uploadTokenRequestKind } from '../../api/platform-kinds.ts';
-import type { VirtualMachineImport } from '../../api/virtual-machine-import.ts';
-import { ProblemError } from '../../domain/problems.ts';
-import type { CallOptions } from '../../lib/call-options.ts';
-import type { UploadTicket } from '../../ports/upload.ts';
-import type { ImportParts } from './import-world.ts';
-import { observeDataVolume } from './observe-data-volume.ts';
-import type { DiskPlan } from './plan-record.ts';
+import { configMapKind } from '../../../api/core-kinds.ts';
+import { uploadTokenRequestKind } from '../../../api/platform-kinds.ts';
+import type { VirtualMachineImport } from '../../../api/virtual-machine-import.ts';
+import { ProblemError } from '../../../domain/problems.ts';
+import type { CallOptions } from '../../../lib/call-options.ts';
+import type { UploadTicket } from '../../../ports/upload.ts';
+import type { ImportParts } from '../import-world.ts';
+import { observeDataVolume } from '../observe/observe-data-volume.ts';
+import type { DiskPlan } from '../plan-record.ts';
 
 /** Where CDI publishes whom its upload proxy is vouched for by. */
 const SIGNER = { name: 'cdi-uploadproxy-signer-bundle', key: 'ca-bundle.crt' };

@@ -1,13 +1,13 @@
-import type { VirtualMachineImport } from '../../api/virtual-machine-import.ts';
-import type { ObservedImage } from '../../domain/image-step.ts';
-import { type ObservedTransfer, STALL_MS } from '../../domain/next-action.ts';
-import type { CallOptions } from '../../lib/call-options.ts';
-import type { ImportParts } from './import-world.ts';
+import type { VirtualMachineImport } from '../../../api/virtual-machine-import.ts';
+import type { ObservedImage } from '../../../domain/image-step.ts';
+import { type ObservedTransfer, STALL_MS } from '../../../domain/next-action.ts';
+import type { CallOptions } from '../../../lib/call-options.ts';
+import type { ImportParts } from '../import-world.ts';
+import type { DiskPlan, ImagePlan } from '../plan-record.ts';
+import type { LiveProgress } from '../status/status-facts.ts';
+import type { TransferState } from '../transfers/transfer-record.ts';
 import { observeImage } from './observe-image.ts';
-import type { DiskPlan, ImagePlan } from './plan-record.ts';
 import type { SeenImage } from './seen-image.ts';
-import type { LiveProgress } from './status/status-facts.ts';
-import type { TransferState } from './transfer-record.ts';
 
 export interface ImagedDisk {
   readonly image: ObservedImage;

@@ -1,9 +1,9 @@
-import { IMPORT_UID_LABEL, IMPORTED_LABEL } from '../../api/literals.ts';
-import { type VirtualMachineImage, virtualMachineImageKind } from '../../api/platform-kinds.ts';
-import { type ObjectMeta, refOf } from '../../domain/kubernetes-object.ts';
-import { isProblem } from '../../domain/problems.ts';
-import type { CallOptions } from '../../lib/call-options.ts';
-import type { Cluster } from '../../ports/cluster.ts';
+import { IMPORT_UID_LABEL, IMPORTED_LABEL } from '../../../api/literals.ts';
+import { type VirtualMachineImage, virtualMachineImageKind } from '../../../api/platform-kinds.ts';
+import { type ObjectMeta, refOf } from '../../../domain/kubernetes-object.ts';
+import { isProblem } from '../../../domain/problems.ts';
+import type { CallOptions } from '../../../lib/call-options.ts';
+import type { Cluster } from '../../../ports/cluster.ts';
 
 type Importer = Pick<ObjectMeta, 'uid' | 'namespace'>;
 

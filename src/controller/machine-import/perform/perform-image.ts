@@ -3,23 +3,23 @@ import {
   type PersistentVolumeClaim,
   persistentVolumeClaimKind,
   type VolumeMode,
-} from '../../api/core-kinds.ts';
-import { dataVolumeKind, type VirtualMachineImage, virtualMachineImageKind } from '../../api/platform-kinds.ts';
-import type { VirtualMachineImport } from '../../api/virtual-machine-import.ts';
-import { type ResourceKind, refOf } from '../../domain/kubernetes-object.ts';
-import { type ProblemCode, ProblemError } from '../../domain/problems.ts';
-import type { CallOptions } from '../../lib/call-options.ts';
-import type { ImportParts } from './import-world.ts';
-import { namesOf } from './names.ts';
-import { dataVolumeObject } from './objects/data-volume.ts';
-import { imageClaim, imageObject, imageUrl } from './objects/image.ts';
-import type { Observation } from './observe.ts';
-import { observeImage } from './observe-image.ts';
-import { diskOf } from './observe-transfer.ts';
-import type { DiskPlan, ImagePlan } from './plan-record.ts';
-import { namedClass } from './preflight-images.ts';
-import type { ImageRun } from './transfer-record.ts';
-import type { TransferPlace } from './transfer-store.ts';
+} from '../../../api/core-kinds.ts';
+import { dataVolumeKind, type VirtualMachineImage, virtualMachineImageKind } from '../../../api/platform-kinds.ts';
+import type { VirtualMachineImport } from '../../../api/virtual-machine-import.ts';
+import { type ResourceKind, refOf } from '../../../domain/kubernetes-object.ts';
+import { type ProblemCode, ProblemError } from '../../../domain/problems.ts';
+import type { CallOptions } from '../../../lib/call-options.ts';
+import type { ImportParts } from '../import-world.ts';
+import { namesOf } from '../names.ts';
+import { dataVolumeObject } from '../objects/data-volume.ts';
+import { imageClaim, imageObject, imageUrl } from '../objects/image.ts';
+import type { Observation } from '../observe/observe.ts';
+import { observeImage } from '../observe/observe-image.ts';
+import { diskOf } from '../observe/observe-transfer.ts';
+import type { DiskPlan, ImagePlan } from '../plan-record.ts';
+import { namedClass } from '../preflight/preflight-images.ts';
+import type { ImageRun } from '../transfers/transfer-record.ts';
+import type { TransferPlace } from '../transfers/transfer-store.ts';
 
 export type ImagedDiskPlan = DiskPlan & { readonly image: ImagePlan };
 

@@ -1,12 +1,12 @@
-import { resourceQuotaKind } from '../../api/core-kinds.ts';
-import type { VirtualMachineImport } from '../../api/virtual-machine-import.ts';
-import type { Finding } from '../../domain/finding.ts';
-import type { CallOptions } from '../../lib/call-options.ts';
-import { formatBytes } from '../../lib/format-units.ts';
-import { parseQuantity } from '../../lib/parse-quantity.ts';
-import type { Cluster } from '../../ports/cluster.ts';
-import { claimMebibytes } from './objects/claim.ts';
-import type { DiskPlan } from './plan-record.ts';
+import { resourceQuotaKind } from '../../../api/core-kinds.ts';
+import type { VirtualMachineImport } from '../../../api/virtual-machine-import.ts';
+import type { Finding } from '../../../domain/finding.ts';
+import type { CallOptions } from '../../../lib/call-options.ts';
+import { formatBytes } from '../../../lib/format-units.ts';
+import { parseQuantity } from '../../../lib/parse-quantity.ts';
+import type { Cluster } from '../../../ports/cluster.ts';
+import { claimMebibytes } from '../objects/claim.ts';
+import type { DiskPlan } from '../plan-record.ts';
 
 const MIB = 1024 * 1024;
 

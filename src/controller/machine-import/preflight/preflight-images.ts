@@ -1,13 +1,13 @@
-import { type StorageClass, storageClassKind } from '../../api/core-kinds.ts';
-import { IMAGE_DISPLAY_NAME_LABEL, IMPORT_UID_LABEL } from '../../api/literals.ts';
-import { dataVolumeKind, virtualMachineImageKind } from '../../api/platform-kinds.ts';
-import type { VirtualMachineImport } from '../../api/virtual-machine-import.ts';
-import type { Finding } from '../../domain/finding.ts';
-import { isProblem } from '../../domain/problems.ts';
-import type { CallOptions } from '../../lib/call-options.ts';
-import type { Cluster } from '../../ports/cluster.ts';
-import { namesOf } from './names.ts';
-import type { DiskPlan, ImagePlan } from './plan-record.ts';
+import { type StorageClass, storageClassKind } from '../../../api/core-kinds.ts';
+import { IMAGE_DISPLAY_NAME_LABEL, IMPORT_UID_LABEL } from '../../../api/literals.ts';
+import { dataVolumeKind, virtualMachineImageKind } from '../../../api/platform-kinds.ts';
+import type { VirtualMachineImport } from '../../../api/virtual-machine-import.ts';
+import type { Finding } from '../../../domain/finding.ts';
+import { isProblem } from '../../../domain/problems.ts';
+import type { CallOptions } from '../../../lib/call-options.ts';
+import type { Cluster } from '../../../ports/cluster.ts';
+import { namesOf } from '../names.ts';
+import type { DiskPlan, ImagePlan } from '../plan-record.ts';
 import { ownWord } from './spec-mapping.ts';
 
 /** The images of an import that the old controller brought as far as that, in the order of its disks. */
