@@ -6,7 +6,7 @@ import { findImageBy } from './find-image.ts';
 import { ImportDesk } from './import-desk.ts';
 import type { ImportSummary } from './machine-import/import-summary.ts';
 import { namesOf } from './machine-import/names.ts';
-import { ownerOf } from './machine-import/observe/observe.ts';
+import { ownerOf } from './machine-import/objects/owner.ts';
 
 const spec = { target: { image: {} }, transfer: { maxRate: '20MB' } };
 

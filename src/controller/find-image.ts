@@ -5,8 +5,8 @@ import type { FindImage } from './endpoint/image-endpoint.ts';
 import type { ImportSummary } from './machine-import/import-summary.ts';
 import type { ImportParts } from './machine-import/import-world.ts';
 import { parseTransferId } from './machine-import/names.ts';
+import { ownerOf } from './machine-import/objects/owner.ts';
 import { IMAGE_PORT } from './machine-import/objects/transfer-job.ts';
-import { ownerOf } from './machine-import/observe/observe.ts';
 import { diskOf, epochOf, mayWrite } from './machine-import/observe/observe-transfer.ts';
 
 export interface FindImageOptions {

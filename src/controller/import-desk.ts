@@ -22,9 +22,10 @@ import type { CurrentRun, StoredCheckpoint, TransferDesk, WorkerIdentity } from 
 import type { ImportSummary } from './machine-import/import-summary.ts';
 import type { ImportParts } from './machine-import/import-world.ts';
 import { namesOf, parseTransferId } from './machine-import/names.ts';
+import { ownerOf } from './machine-import/objects/owner.ts';
 import { IMAGE_PORT } from './machine-import/objects/transfer-job.ts';
-import { observePlan, ownerOf } from './machine-import/observe/observe.ts';
 import { observeImage } from './machine-import/observe/observe-image.ts';
+import { observePlan } from './machine-import/observe/observe-plan.ts';
 import { diskOf, epochOf } from './machine-import/observe/observe-transfer.ts';
 import type { DiskPlan, PlanRecord } from './machine-import/plan-record.ts';
 import { resolveSource } from './machine-import/preflight/preflight.ts';

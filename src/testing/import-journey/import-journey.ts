@@ -12,7 +12,7 @@ import { type StoredVirtualMachineImport, virtualMachineImportKind } from '../..
 import { ImportChanges } from '../../controller/machine-import/import-changes.ts';
 import type { ImportParts } from '../../controller/machine-import/import-world.ts';
 import { namesOf } from '../../controller/machine-import/names.ts';
-import { ownerOf } from '../../controller/machine-import/observe/observe.ts';
+import { ownerOf } from '../../controller/machine-import/objects/owner.ts';
 import { diskOf } from '../../controller/machine-import/observe/observe-transfer.ts';
 import { isOvertaken, reconcileImport } from '../../controller/machine-import/reconcile.ts';
 import type { TransferResult } from '../../controller/machine-import/transfers/transfer-record.ts';

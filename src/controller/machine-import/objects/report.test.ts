@@ -4,7 +4,7 @@ import { readVirtualMachineImport, type StoredVirtualMachineImport } from '../..
 import { importReportSchema } from '../../../app/import-report.ts';
 import { ImportJourney, someResult } from '../../../testing/import-journey/import-journey.ts';
 import { namesOf } from '../names.ts';
-import { ownerOf } from '../observe/observe.ts';
+import { ownerOf } from './owner.ts';
 import { reportObject } from './report.ts';
 
 const isFinished = ({ status }: StoredVirtualMachineImport) => status?.progress?.phase === 'Finished';

@@ -13,11 +13,12 @@ import { unlessChanged } from '../import-changes.ts';
 import type { ImportParts, PreflightMemory } from '../import-world.ts';
 import { labelsOf, namesOf } from '../names.ts';
 import { claimObject } from '../objects/claim.ts';
+import { ownerOf } from '../objects/owner.ts';
 import { reportObject } from '../objects/report.ts';
 import { transferJob } from '../objects/transfer-job.ts';
 import { dataVolumesOf } from '../observe/data-volumes-of.ts';
 import { imagesOf, releaseImages } from '../observe/images-of.ts';
-import { type Observation, ownerOf } from '../observe/observe.ts';
+import type { Observation } from '../observe/observe.ts';
 import { diskOf, epochOf, mayWrite } from '../observe/observe-transfer.ts';
 import { encodePlan, hashSpec, type PlanRecord } from '../plan-record.ts';
 import { runPreflight } from '../preflight/preflight.ts';
@@ -125,23 +126,26 @@ class ImportWork {
     const { cluster, transfers, preflights } = this.#parts;
     await this.stopTransfers();
     if (await this.#hasWriter()) return;
-    const list = { ...this.#options, namespace: this.#namespace, labels: { [IMPORT_UID_LABEL]: this.#uid } };
-    // Before their claims, which would be made again.
-    if (this.#observation.seen.machine.state !== 'created')
-      for (const each of await dataVolumesOf(cluster, this.#import.metadata, this.#options))
-        await cluster.delete(dataVolumeKind, refOf(each), this.#options);
-    if (this.#observation.seen.machine.state !== 'created')
-      for await (const claim of cluster.list(persistentVolumeClaimKind, list))
-        await cluster.delete(persistentVolumeClaimKind, refOf(claim), this.#options);
-    if (this.#observation.seen.machine.state !== 'created')
-      for (const image of await imagesOf(cluster, this.#import.metadata, this.#options))
-        await cluster.delete(virtualMachineImageKind, refOf(image), this.#options);
+    if (this.#observation.seen.machine.state !== 'created') await this.#removeVolumes();
     for (const { index } of this.#observation.plan?.disks ?? [])
       await transfers.reset(this.#placeOf(index), this.#options);
     preflights.delete(this.#uid);
     const { plan, report } = namesOf(this.#uid);
     for (const name of [report, plan])
       await cluster.delete(configMapKind, { namespace: this.#namespace, name }, this.#options);
+  }
+
+  async #removeVolumes(): Promise<void> {
+    const { cluster } = this.#parts;
+    const { metadata } = this.#import;
+    // Before their claims, which would be made again.
+    for (const each of await dataVolumesOf(cluster, metadata, this.#options))
+      await cluster.delete(dataVolumeKind, refOf(each), this.#options);
+    const list = { ...this.#options, namespace: this.#namespace, labels: { [IMPORT_UID_LABEL]: this.#uid } };
+    for await (const claim of cluster.list(persistentVolumeClaimKind, list))
+      await cluster.delete(persistentVolumeClaimKind, refOf(claim), this.#options);
+    for (const image of await imagesOf(cluster, metadata, this.#options))
+      await cluster.delete(virtualMachineImageKind, refOf(image), this.#options);
   }
 
   async lookAhead(fieldFindings: readonly Finding[]): Promise<void> {
