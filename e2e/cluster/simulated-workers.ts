@@ -1,5 +1,5 @@
 import { type Pod, podKind } from '../../src/api/core-kinds.ts';
-import { MANAGED_BY, MANAGED_BY_LABEL, TOKEN_AUDIENCE } from '../../src/api/literals.ts';
+import { IMPORT_UID_LABEL, MANAGED_BY, MANAGED_BY_LABEL, TOKEN_AUDIENCE } from '../../src/api/literals.ts';
 import { type TransferOutcome, type TransferProgress, transferPath } from '../../src/api/transfer-protocol.ts';
 import { type KubernetesObject, type ResourceKind, refOf } from '../../src/domain/kubernetes-object.ts';
 import { WorkQueue } from '../../src/lib/work-queue.ts';
@@ -14,6 +14,8 @@ export interface SimulatedWorkersOptions {
   /** Of the endpoint. */
   readonly readCa: () => Promise<string>;
   readonly onError: (error: unknown) => void;
+  /** Whose worker copies for ever, by the label of its import. */
+  readonly isEndless?: (importUid: string) => boolean;
 }
 
 interface TokenRequest extends KubernetesObject {
@@ -67,9 +69,13 @@ export class SimulatedWorkers implements AsyncDisposable {
   async #watch(): Promise<void> {
     const labels = { [MANAGED_BY_LABEL]: MANAGED_BY };
     for await (const event of this.#options.cluster.watch(podKind, { labels, signal: this.#stop.signal })) {
-      if (event.type !== 'set' || event.object.metadata.deletionTimestamp !== undefined) continue;
+      if (event.type === 'synced') continue;
+      const uid = event.object.metadata.uid ?? '';
+      if (event.type === 'gone' || event.object.metadata.deletionTimestamp !== undefined) {
+        this.#pods.delete(uid);
+        continue;
+      }
       const pod = event.object;
-      const uid = pod.metadata.uid ?? '';
       if (this.#pods.has(uid) || pod.status?.phase === 'Succeeded') continue;
       this.#pods.set(uid, pod);
       this.#queue.add(uid);
@@ -87,6 +93,10 @@ export class SimulatedWorkers implements AsyncDisposable {
     });
     const token = await this.#token(pod);
     await this.#ask(token, 'GET', `${path}/assignment`);
+    if (this.#options.isEndless?.(pod.metadata.labels?.[IMPORT_UID_LABEL] ?? '') === true) {
+      await this.#ask(token, 'POST', `${path}/progress`, progress('copy'));
+      return;
+    }
     for (const phase of ['copy', 'verify'] as const)
       await this.#ask(token, 'POST', `${path}/progress`, progress(phase));
     await this.#ask(token, 'POST', `${path}/outcome`, outcome);
