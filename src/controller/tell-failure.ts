@@ -9,7 +9,7 @@ import { isProblem, type ProblemCode, type ProblemError, problems } from '../dom
 import type { CallOptions } from '../lib/call-options.ts';
 import type { JsonObject } from '../ports/cluster.ts';
 import { mergeConditions } from './conditions.ts';
-import { historyOf } from './machine-import/history.ts';
+import { historyOf, isOver } from './machine-import/history.ts';
 import type { ImportParts } from './machine-import/import-world.ts';
 import { isOvertaken } from './machine-import/reconcile.ts';
 import { statusPatch } from './status-patch.ts';
@@ -40,7 +40,7 @@ export async function tellFailure(
 ): Promise<void> {
   const stored = await cluster.get(virtualMachineImportKind, ref, options);
   const isDeleting = stored?.metadata.deletionTimestamp !== undefined;
-  if (stored === undefined || (historyOf(stored) === 'finished' && !isDeleting)) return;
+  if (stored === undefined || (isOver(historyOf(stored)) && !isDeleting)) return;
   const { metadata, spec, status } = readVirtualMachineImport(stored).object;
   const { code, message } = problem;
   const { remedy } = problems[code];

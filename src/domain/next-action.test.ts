@@ -107,14 +107,19 @@ describe('an import on its way takes one step after the other', () => {
 });
 
 describe('what earlier controllers left (ruling 15)', () => {
-  test('finished and failed imports are never touched again', () => {
-    const finished: ObservedImport = { ...fresh, history: 'finished', hasFinalizer: false };
-    expect(nextAction(finished, limits)).toEqual({ type: 'none', reason: 'Complete' });
+  test.each(['finished', 'givenUp'] as const)('imports that are %s are left alone', (history) => {
+    const over: ObservedImport = { ...fresh, history, hasFinalizer: false };
+    expect(nextAction(over, limits)).toEqual({ type: 'none', reason: 'Complete' });
   });
 
-  test('unless somebody asks for another try', () => {
-    const asked: ObservedImport = { ...fresh, history: 'finished', isRetryAsked: true };
+  test('those that came to nothing begin anew when somebody asks for it', () => {
+    const asked: ObservedImport = { ...fresh, history: 'givenUp', isRetryAsked: true };
     expect(nextAction(asked, limits)).toEqual({ type: 'restart' });
+  });
+
+  test('a finished one does not: its machine is in use', () => {
+    const asked: ObservedImport = { ...fresh, history: 'finished', isRetryAsked: true };
+    expect(nextAction(asked, limits)).toEqual({ type: 'none', reason: 'Complete' });
   });
 
   test.each([

@@ -37,10 +37,10 @@ export interface ObservedImport {
 }
 
 /**
- * What the status says of earlier work (ruling 15). `ours`: this controller began it, or nobody did. `finished`: done or given up, by whichever controller; never touched again.
- * `restart`: upstream's controller was before the end of its disks. `imagesReady`: upstream's images are there, and the machine is made of them. `machineCreated`: upstream's machine is there.
+ * What the status says of earlier work (ruling 15). `ours`: this controller began it, or nobody did. `finished`: done, by whichever controller; its machine is in use and never touched again,
+ * whatever is asked. `givenUp`: upstream's controller ended it without a machine; begun anew when somebody asks for it, not before. `restart`: upstream's controller was before the end of its disks. `imagesReady`: upstream's images are there, and the machine is made of them. `machineCreated`: upstream's machine is there.
  */
-export type ImportHistory = 'ours' | 'finished' | 'restart' | 'imagesReady' | 'machineCreated';
+export type ImportHistory = 'ours' | 'finished' | 'givenUp' | 'restart' | 'imagesReady' | 'machineCreated';
 
 export interface ObservedPreflight {
   readonly findings: readonly Finding[];
@@ -173,7 +173,8 @@ const QUEUED_MS = 60_000;
 /** One step towards the spec. Order is meaning: the first rule that applies wins. */
 export function nextAction(seen: ObservedImport, limits: Limits): Action {
   if (seen.isDeleting) return afterDeletion(seen);
-  if (seen.history === 'finished' && !seen.isRetryAsked) return { type: 'none', reason: 'Complete' };
+  if (seen.history === 'finished') return { type: 'none', reason: 'Complete' };
+  if (seen.history === 'givenUp' && !seen.isRetryAsked) return { type: 'none', reason: 'Complete' };
   if (!seen.hasFinalizer) return { type: 'addFinalizer' };
   if (seen.isRetryAsked || seen.history === 'restart') return stopping(seen) ?? { type: 'restart' };
   if (seen.isSuspended) return stopping(seen) ?? { type: 'none', reason: 'Suspended' };

@@ -5,7 +5,7 @@ import { refOf } from '../../domain/kubernetes-object.ts';
 import { aClusterFor, storeImport } from '../../testing/cluster-samples.ts';
 import { FakeClock } from '../../testing/fake-clock.ts';
 import type { MemoryCluster } from '../../testing/memory-cluster.ts';
-import { refuseFinished, retryImport, suspendImport } from './change-import.ts';
+import { refuseEnded, retryImport, suspendImport } from './change-import.ts';
 
 const NOW = Date.parse('2026-11-01T10:00:00Z');
 let cluster: MemoryCluster;
@@ -31,6 +31,19 @@ describe('retryImport', () => {
     });
   });
 
+  test('refuses what the old controller has finished', async () => {
+    const stored = await storeImport(cluster, { status: { importStatus: importStatuses.machineRunning } });
+    await expect(retryImport(cluster, stored, NOW)).rejects.toMatchObject({ code: 'ImportFinished' });
+  });
+
+  test.each([importStatuses.failed, importStatuses.invalid])(
+    'begins anew what the old controller ended as %s (ruling 15)',
+    async (importStatus) => {
+      const stored = await storeImport(cluster, { status: { importStatus } });
+      expect((await retryImport(cluster, stored, NOW)).spec?.retry).toBe('2026-11-01T10:00:00.000Z');
+    },
+  );
+
   test('does not touch another object that has the name by now', async () => {
     const stored = await storeImport(cluster, { progress: { phase: 'Failed' } });
     await cluster.delete(virtualMachineImportKind, refOf(stored));
@@ -49,12 +62,12 @@ describe('suspendImport', () => {
   });
 });
 
-describe('refuseFinished', () => {
+describe('refuseEnded', () => {
   test.each([importStatuses.failed, importStatuses.invalid, importStatuses.machineRunning])(
     'what the old controller ended as %s is never touched again',
     async (importStatus) => {
       const stored = await storeImport(cluster, { status: { importStatus } });
-      expect(() => refuseFinished(stored)).toThrow(expect.objectContaining({ code: 'ImportFinished' }));
+      expect(() => refuseEnded(stored)).toThrow(expect.objectContaining({ code: 'ImportFinished' }));
     },
   );
 
@@ -63,13 +76,13 @@ describe('refuseFinished', () => {
       status: { importStatus: importStatuses.sourceReady },
       progress: { phase: 'Failed' },
     });
-    expect(() => refuseFinished(stored)).not.toThrow();
+    expect(() => refuseEnded(stored)).not.toThrow();
   });
 
   test('an import that once finished stays finished, also after an edit and while it is being deleted', async () => {
     const stored = await storeImport(cluster, {
       progress: { phase: 'Pending', finishedAt: '2026-10-01T10:00:00Z' },
     });
-    expect(() => refuseFinished(stored)).toThrow(expect.objectContaining({ code: 'ImportFinished' }));
+    expect(() => refuseEnded(stored)).toThrow(expect.objectContaining({ code: 'ImportFinished' }));
   });
 });

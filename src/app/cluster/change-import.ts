@@ -35,22 +35,34 @@ export async function suspendImport(
   suspend: boolean,
   options: CallOptions = {},
 ): Promise<StoredVirtualMachineImport> {
-  refuseFinished(stored);
+  refuseEnded(stored);
   return await patchSpec(cluster, stored, { suspend }, options);
 }
 
 /**
- * To begin a finished import anew would take away the volumes of a machine that people use. What the old controller ended is never touched again either (ruling 15).
+ * What the old controller ended without a machine may begin anew, when somebody asks for it (ruling 15); apart from that there is nothing to change in it.
  * @throws ProblemError `ImportFinished`
  */
-export function refuseFinished(stored: StoredVirtualMachineImport): void {
+export function refuseEnded(stored: StoredVirtualMachineImport): void {
+  refuseFinished(stored);
   const { object } = readVirtualMachineImport(stored);
-  const verdict = verdictOf(object);
+  const { importStatus, progress } = object.status;
+  if (verdictOf(object) === 'open' || progress !== undefined) return;
   const name = describeImportName(object);
-  if (verdict === 'done' || object.status.progress?.finishedAt !== undefined)
-    throw new ProblemError('ImportFinished', `${name} is done; its machine is ${machineOf(object)}`);
-  if (verdict !== 'open' && object.status.progress === undefined)
-    throw new ProblemError('ImportFinished', `${name} was ended by the old controller (${object.status.importStatus})`);
+  throw new ProblemError('ImportFinished', `${name} was ended by the old controller (${importStatus})`);
+}
+
+/**
+ * To begin a finished import anew would take away the volumes of a machine that people use.
+ * @throws ProblemError `ImportFinished`
+ */
+function refuseFinished(stored: StoredVirtualMachineImport): void {
+  const { object } = readVirtualMachineImport(stored);
+  if (verdictOf(object) !== 'done' && object.status.progress?.finishedAt === undefined) return;
+  throw new ProblemError(
+    'ImportFinished',
+    `${describeImportName(object)} is done; its machine is ${machineOf(object)}`,
+  );
 }
 
 function machineOf({ status }: { readonly status: { readonly importedVirtualMachineName?: string | undefined } }) {

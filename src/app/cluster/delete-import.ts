@@ -3,7 +3,7 @@ import { refOf } from '../../domain/kubernetes-object.ts';
 import { ProblemError } from '../../domain/problems.ts';
 import type { CallOptions } from '../../lib/call-options.ts';
 import type { Cluster } from '../../ports/cluster.ts';
-import { refuseFinished } from './change-import.ts';
+import { refuseEnded } from './change-import.ts';
 import { describeImportName } from './find-import.ts';
 import type { DeletionPreview } from './preview-deletion.ts';
 
@@ -21,7 +21,7 @@ export async function deleteImport(
  * @throws ProblemError `ImportFinished`
  */
 export function refuseToCancel(stored: StoredVirtualMachineImport, { stays }: Pick<DeletionPreview, 'stays'>): void {
-  refuseFinished(stored);
+  refuseEnded(stored);
   const machine = stays.find(({ kind }) => kind === 'VirtualMachine');
   if (machine === undefined) return;
   throw new ProblemError(

@@ -70,6 +70,8 @@ export function verdictOf({ metadata, spec, status }: VirtualMachineImport): Imp
   const { progress, importStatus } = status;
   if (metadata.deletionTimestamp !== undefined) return 'open';
   if (progress === undefined) return endsOfOldController[importStatus ?? ''] ?? 'open';
+  // Whatever is asked afterwards: its machine is in use.
+  if (progress.finishedAt !== undefined) return 'done';
   const isRetryAsked = spec.retry !== undefined && spec.retry !== progress.retry;
   if (isRetryAsked) return 'open';
   if (progress.phase === 'Finished') return 'done';

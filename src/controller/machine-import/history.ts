@@ -15,6 +15,11 @@ interface StatusSeen {
     | undefined;
 }
 
+/** True for what is over unless somebody asks for it anew. */
+export function isOver(history: ImportHistory): boolean {
+  return history === 'finished' || history === 'givenUp';
+}
+
 /** Ruling 15: states of upstream that come without our record are upstream's work. */
 export function historyOf({ status }: StatusSeen): ImportHistory {
   const { progress, importStatus } = status ?? {};
@@ -26,9 +31,10 @@ export function historyOf({ status }: StatusSeen): ImportHistory {
     case '':
       return 'ours';
     case importStatuses.machineRunning:
+      return 'finished';
     case importStatuses.invalid:
     case importStatuses.failed:
-      return 'finished';
+      return 'givenUp';
     case importStatuses.imagesReady:
       return 'imagesReady';
     case importStatuses.machineCreated:

@@ -1,5 +1,5 @@
 import type { StoredVirtualMachineImport } from '../../api/virtual-machine-import.ts';
-import { historyOf } from './history.ts';
+import { historyOf, isOver } from './history.ts';
 
 /** What is kept of each of the cluster's imports: ten thousand have to be small. */
 export interface ImportSummary {
@@ -21,7 +21,7 @@ export interface ImportSummary {
 
 export function summarizeImport(stored: StoredVirtualMachineImport): ImportSummary {
   const { metadata, spec, status } = stored;
-  const isFinished = historyOf(stored) === 'finished';
+  const isFinished = isOver(historyOf(stored));
   const isRetryAsked = spec?.retry != null && spec.retry !== status?.progress?.retry;
   return {
     uid: metadata.uid ?? '',

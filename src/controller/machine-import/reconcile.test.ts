@@ -267,6 +267,24 @@ describe('a transfer that fails', () => {
   });
 });
 
+test('a finished import is not begun anew, whoever asks for it: its machine is in use', async () => {
+  const journey = await ImportJourney.begin();
+  await journey.create('web');
+  await journey.run('web', isFinished);
+  const before = await journey.inventory();
+  const ref = { namespace: 'vms', name: 'web-disk-0' };
+  const volume = (await journey.cluster.get(persistentVolumeClaimKind, ref))?.metadata.uid;
+  await journey.edit('web', { retry: 'now' });
+  for (let turns = 0; turns < 10; turns += 1) {
+    await journey.step('web');
+    await journey.turn();
+  }
+  expect(await journey.inventory()).toEqual(before);
+  expect((await journey.cluster.get(persistentVolumeClaimKind, ref))?.metadata.uid).toBe(volume);
+  expect(isFinished(await journey.get('web'))).toBe(true);
+  expect(journey.events.at(-1)).toMatchObject({ type: 'Warning', reason: 'ImportFinished' });
+});
+
 test.each(['VMMigrationFailed', 'virtualMachineImportInvalid'])(
   'an import that the old controller ended as %s begins anew when it is asked to (ruling 15)',
   async (importStatus) => {

@@ -32,12 +32,21 @@ export async function reconcileImport(parts: ImportParts, ref: ObjectRef, option
   const observation = await observeImport(parts, machineImport, options);
   const action = nextAction(observation.seen, limitsOf(machineImport));
   await performAction(parts, machineImport, observation, action, fieldFindings, options);
-  if (action.type === 'none' && action.reason !== 'Suspended') return undefined;
+  if (action.type === 'none' && action.reason !== 'Suspended') {
+    if (action.reason === 'Complete' && observation.seen.isRetryAsked) refuseRetry(parts, stored);
+    return undefined;
+  }
   // What follows at once is told by what follows: writes are few (ruling 18).
   if (!isWorthTelling(action)) return SOON;
   if (action.type === 'wait' && action.reason === 'TransferQueued')
     parts.slots.wait(`${ref.namespace ?? ''}/${ref.name}`, stored.metadata.creationTimestamp ?? '');
   return await report({ parts, stored, machineImport, observation, action }, options);
+}
+
+/** Its status stays what it was: it is what scripts wait for. */
+function refuseRetry({ events }: ImportParts, stored: StoredVirtualMachineImport): void {
+  const { summary, remedy } = problems.ImportFinished;
+  events.record(stored, { type: 'Warning', reason: 'ImportFinished', message: `${summary} ${remedy}` });
 }
 
 const WORTH_TELLING: ReadonlySet<Action['type']> = new Set([

@@ -7,7 +7,7 @@ import { historyOf } from './history.ts';
 const expected: Readonly<Record<string, ReturnType<typeof historyOf>>> = {
   '': 'ours',
   virtualMachineImportValid: 'restart',
-  virtualMachineImportInvalid: 'finished',
+  virtualMachineImportInvalid: 'givenUp',
   sourceReady: 'restart',
   disksExported: 'restart',
   diskImageSubmitted: 'restart',
@@ -15,7 +15,7 @@ const expected: Readonly<Record<string, ReturnType<typeof historyOf>>> = {
   diskImagesReady: 'imagesReady',
   virtualMachineCreated: 'machineCreated',
   virtualMachineRunning: 'finished',
-  VMMigrationFailed: 'finished',
+  VMMigrationFailed: 'givenUp',
 };
 
 test.each([...upstreamStates])('an import that the old controller left as "%s"', (state) => {

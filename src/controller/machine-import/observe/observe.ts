@@ -2,7 +2,7 @@ import { IMPORT_FINALIZER, importStatuses } from '../../../api/literals.ts';
 import type { VirtualMachineImport } from '../../../api/virtual-machine-import.ts';
 import type { ObservedImport } from '../../../domain/next-action.ts';
 import type { CallOptions } from '../../../lib/call-options.ts';
-import { historyOf } from '../history.ts';
+import { historyOf, isOver } from '../history.ts';
 import type { ImportParts, PreflightMemory } from '../import-world.ts';
 import { hashSpec, type PlanRecord } from '../plan-record.ts';
 import type { TransferResult } from '../transfers/transfer-record.ts';
@@ -36,7 +36,7 @@ export async function observeImport(
   const plan = await observePlan(parts, machineImport, options);
   const preflight = preflightOf(parts, machineImport, plan);
   const machine = await observeMachine(parts, machineImport, plan, options);
-  const isDone = history === 'finished' && !isDeleting;
+  const isDone = isOver(history) && !isDeleting;
   const results = new Map<number, TransferResult>();
   const disks =
     plan === undefined || isDone ? [] : await observeDisks(parts, machineImport, { plan, results }, options);
@@ -49,7 +49,7 @@ export async function observeImport(
     isRetryAsked:
       spec.retry !== undefined &&
       spec.retry !== status.progress?.retry &&
-      (status.progress !== undefined || history === 'finished'),
+      (status.progress !== undefined || isOver(history)),
     history,
     preflight,
     // A file is never on. Sources with power tell it when they come.
@@ -57,7 +57,7 @@ export async function observeImport(
     sourceReadyAt: parts.sourceReadyAt?.(metadata.uid ?? ''),
     disks,
     hasToldDisks: status.importStatus === importStatuses.imagesReady,
-    machine: history === 'finished' ? { state: 'kept' } : machine,
+    machine: isOver(history) ? { state: 'kept' } : machine,
     leftovers: isDeleting ? await findLeftovers(parts, machineImport, machine, options) : [],
   };
   return { seen, preflight, plan, results };

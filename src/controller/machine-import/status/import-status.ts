@@ -2,6 +2,7 @@ import { type ImportStatus, importStatuses } from '../../../api/literals.ts';
 import { type Finding, isBlocker } from '../../../domain/finding.ts';
 import type { Action, ObservedDisk, ObservedImport } from '../../../domain/next-action.ts';
 import { problems } from '../../../domain/problems.ts';
+import { isOver } from '../history.ts';
 import type { StatusFacts } from './status-facts.ts';
 
 /** Upstream's states in the order in which a volume goes through them. */
@@ -24,7 +25,7 @@ export function hasReached(status: ImportStatus | undefined, reached: ImportStat
 /** Upstream's word for how far an import is: one step at a time, and never back but for an image that is given up. */
 export function nextImportStatus({ stored, seen, action, findings }: StatusFacts): ImportStatus | undefined {
   const current = stored.importStatus as ImportStatus | undefined;
-  if (seen.isDeleting || seen.history === 'finished') return current;
+  if (seen.isDeleting || isOver(seen.history)) return current;
   if (action.type === 'restart') return undefined;
   if (seen.preflight === undefined && seen.machine.state === 'absent')
     return current === importStatuses.invalid ? undefined : current;
