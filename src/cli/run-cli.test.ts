@@ -280,7 +280,8 @@ describe('import', () => {
                -> Choose another name with \`--name\`, another folder, or remove the existing one.
       warning  GuestMayNotBoot: web01 may not boot.
                -> Compare the bus in the plan with the drivers of the guest, choose another with
-               \`--disk-bus\` where they do not fit, and keep the original until the copy has started once.
+               \`--disk-bus\`, on a cluster with \`spec.disks[].bus\`, where they do not fit, and keep the
+               original until the copy has started once.
       Nothing was imported.
       "
     `);

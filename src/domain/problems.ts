@@ -230,7 +230,8 @@ const catalogue = {
   },
   SourceChanged: {
     summary: 'The source changed since the transfer began.',
-    remedy: 'Run the command again with `--restart` to discard what was copied and begin anew.',
+    remedy:
+      'Run the command again with `--restart`, on a cluster `airlift retry <import>`, to discard what was copied and begin anew.',
     retry: 'never',
   },
   SourceRedirectLoop: {
@@ -332,7 +333,8 @@ const catalogue = {
   },
   CheckpointUnusable: {
     summary: 'The record of an earlier, interrupted run cannot be used.',
-    remedy: 'Run the command again with `--restart` to discard what was copied and begin anew.',
+    remedy:
+      'Run the command again with `--restart`, on a cluster `airlift retry <import>`, to discard what was copied and begin anew.',
     retry: 'never',
   },
   PlanChanged: {
@@ -346,8 +348,10 @@ const catalogue = {
     retry: 'never',
   },
   VerificationSkipped: {
-    summary: 'The written disk was not read back and compared, because `--verify none` was given.',
-    remedy: 'Import with `--verify readback` to have every byte compared.',
+    summary:
+      'The written disk was not read back and compared, because `--verify none` or `spec.transfer.verify` says so.',
+    remedy:
+      'Import with `--verify readback`, on a cluster with `spec.transfer.verify: readback`, to have every byte compared.',
     retry: 'never',
   },
   NothingToMeasure: {
@@ -370,12 +374,13 @@ const catalogue = {
   GuestMayNotBoot: {
     summary: 'The guest may not start: nothing shows that it has drivers for the disk bus it will find.',
     remedy:
-      'Compare the bus in the plan with the drivers of the guest, choose another with `--disk-bus` where they do not fit, and keep the original until the copy has started once.',
+      'Compare the bus in the plan with the drivers of the guest, choose another with `--disk-bus`, on a cluster with `spec.disks[].bus`, where they do not fit, and keep the original until the copy has started once.',
     retry: 'never',
   },
   NetworkNotMapped: {
     summary: 'A network of the source has no counterpart named, so the card will be on the pod network.',
-    remedy: 'Name the counterpart with `--network "<source network>=<namespace>/<name>"`.',
+    remedy:
+      'Name the counterpart with `--network "<source network>=<namespace>/<name>"`, on a cluster in `spec.networkMapping` of the import.',
     retry: 'never',
   },
   HardwareChanged: {
@@ -571,7 +576,7 @@ const catalogue = {
   TransferNotStarted: {
     summary: 'The Pod that copies the disk does not start.',
     remedy:
-      'Look for the cause with `kubectl describe pod -l migration.harvesterhci.io/import-uid=<uid>` in the namespace of the import.',
+      'Give the Pod what its message says it waits for: a node, an image or a volume; `airlift describe import <name>` shows Pod and claim with their events.',
     retry: { afterMs: 60_000 },
   },
   TransferStalled: {
@@ -688,7 +693,7 @@ const catalogue = {
   VolumeNotWritable: {
     summary: 'The worker may not write to the volume of the disk.',
     remedy:
-      "Set `device_ownership_from_security_context = true` for containerd's CRI on the nodes (RKE2 and K3s: `nonroot-devices: true`), or allow the worker to run as root without privileges.",
+      "For a block volume set `device_ownership_from_security_context = true` for containerd's CRI on the nodes (RKE2 and K3s: `nonroot-devices: true`); for one with a file system use a class whose driver gives it to the Pod's group (`fsGroupPolicy` of its CSIDriver); or allow workers to run as root without privileges (`AIRLIFT_WORKER_ROOT`).",
     retry: { afterMs: 60_000 },
   },
   EndpointUnreachable: {

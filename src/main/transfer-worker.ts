@@ -103,11 +103,11 @@ function createParts(environment: WorkerEnvironment, { send }: EndpointHttp): Wo
   };
 }
 
-/** @throws ProblemError `VolumeNotWritable`, `TargetNotWritable`, `TargetBusy` */
+/** @throws ProblemError `VolumeNotWritable`, `TargetBusy` */
 async function openVolume(path: string): Promise<Volume> {
   if (!(await isFolder(path))) return await openBlockVolume(path);
   const problem = await nodeStorage.findWriteProblem(path);
-  if (problem !== undefined) throw new ProblemError('TargetNotWritable', problem);
+  if (problem !== undefined) throw new ProblemError('VolumeNotWritable', problem);
   return new FolderVolume(nodeStorage.openFolder(path));
 }
 

@@ -100,6 +100,12 @@ describe('on a terminal', () => {
     expect(screen.lines.filter((line) => line.startsWith('disk-0'))).toHaveLength(1);
   });
 
+  test('a long remark breaks between words', () => {
+    const screen = new Screen({ isTerminal: true, columns: 40 });
+    new ProgressView(screen, new FakeClock()).remark('Failed, VolumeNotWritable: /disk may not be written (EACCES)');
+    expect(screen.lines.slice(0, 2)).toEqual(['Failed, VolumeNotWritable: /disk may', '  not be written (EACCES)']);
+  });
+
   test('phases without numbers are words; when all is copied, the line for all says so', () => {
     const screen = new Screen({ isTerminal: true });
     const verifying = disk(1, 'verify', { doneBytes: 5 * MIB, totalBytes: 50 * MIB });

@@ -3,7 +3,7 @@ import type { Clock } from '../../app/platforms.ts';
 import { formatBytes, formatDuration } from '../../lib/format-units.ts';
 import type { Io } from '../io.ts';
 import { printable } from '../printable.ts';
-import { cutToWidth, padToWidth, textWidth } from './text-width.ts';
+import { cutToWidth, padToWidth, textWidth, wrapText } from './text-width.ts';
 
 const REDRAW_MS = 200;
 const LINE_MS = 10_000;
@@ -13,6 +13,8 @@ const NARROWEST_BAR = 6;
 const WORD_CELLS = 9;
 /** What share, bytes, speed and time take at most. */
 const NUMBER_CELLS = 54;
+/** Of what a long remark goes on with. */
+const INDENT = 2;
 const MAX_NAME_CELLS = 24;
 /** More disks than this are shown as a count, or the lines would not fit a small terminal and could not be drawn over. */
 const MAX_DISK_LINES = 8;
@@ -50,10 +52,12 @@ export class ProgressView {
     else this.#io.note(lineOf(progress));
   }
 
-  /** A remark between the lines. */
+  /** A remark between the lines; where nobody's terminal breaks it, in one line for whoever searches a log. */
   remark(text: string): void {
     this.#clear();
-    this.#io.note(printable(text));
+    const { isTerminal, columns } = this.#io;
+    const [first = '', ...more] = isTerminal ? wrapText(printable(text), columns - 1 - INDENT) : [printable(text)];
+    for (const line of [first, ...more.map((each) => `${' '.repeat(INDENT)}${each}`)]) this.#io.note(line);
     if (this.#io.isTerminal && this.#last !== undefined) this.#redraw(this.#last);
   }
 
