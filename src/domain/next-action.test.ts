@@ -252,6 +252,15 @@ describe('a transfer that failed', () => {
     expect(failed({ failures: 60, endedAt: NOW })).toMatchObject({ afterMs: 300_000 });
   });
 
+  test('says meanwhile what it failed with', () => {
+    const problem = { code: 'VolumeNotWritable', message: '/disk may not be written' } as const;
+    expect(failed({ problem })).toMatchObject({
+      type: 'wait',
+      code: 'VolumeNotWritable',
+      message: 'VolumeNotWritable: /disk may not be written',
+    });
+  });
+
   test('for good waits for a person', () => {
     const problem = { code: 'DiskImageCorrupt', message: 'grain 7 is damaged' } as const;
     expect(failed({ problem, endedAt: 0 })).toEqual({ type: 'stall', ...problem });

@@ -118,6 +118,8 @@ export type Action =
       readonly type: 'wait';
       readonly reason: WaitReason;
       readonly message: string;
+      /** Of what went wrong before, where something did. */
+      readonly code?: ProblemCode | undefined;
       /** When to look again without being told; absent where an event will come. */
       readonly afterMs?: number;
     }
@@ -207,7 +209,7 @@ function afterMachine({ machine, now }: ObservedImport): Action {
   if (machine.state === 'foreign') return stallFor(machine.code, machine.message);
   if (machine.state !== 'created' || !machine.mayRun || machine.isReady) return { type: 'finish' };
   const since = now - machine.createdAt;
-  const message = machine.message ?? 'the VirtualMachine does not say why';
+  const message = machine.message ?? 'waiting until the VirtualMachine is ready; it says nothing yet';
   if (since >= STALL_MS.machine) return { type: 'stall', code: 'MachineNotReady', message };
   return wait('MachineStarting', message, STALL_MS.machine - since);
 }
@@ -278,11 +280,11 @@ function transfers({ disks, now, sourceReadyAt }: ObservedImport): Action | unde
     const stalled = transfer && stalledTransfer(transfer, now);
     if (stalled !== undefined) return stalled;
   }
-  const retrying = open.flatMap(({ transfer }) => (transfer?.state === 'failed' ? [transfer] : []));
-  const [failed] = retrying;
+  const failures = open.flatMap(({ transfer }) => (transfer?.state === 'failed' ? [transfer] : []));
+  const [failed] = failures;
   if (failed !== undefined && open.every(({ transfer }) => transfer?.state === 'failed')) {
-    const afterMs = Math.min(...retrying.map((each) => retryIn(each, now)));
-    return wait('TransferRetrying', failed.problem?.message ?? 'the transfer failed', afterMs);
+    const afterMs = Math.min(...failures.map((each) => retryIn(each, now)));
+    return retrying(failed, afterMs);
   }
   const queued = open.find(({ queuedFor, transfer }) => queuedFor !== undefined && transfer === undefined);
   if (queued !== undefined && open.every(({ transfer }) => transfer === undefined))
@@ -352,6 +354,13 @@ function isLive({ state }: ObservedTransfer): boolean {
 /** By what is not ours and changes without our being told. */
 function stallFor(code: ProblemCode, message: string): Action {
   return { type: 'stall', code, message, afterMs: pauseOf(code) };
+}
+
+/** Not a stall yet, but whoever looks learns what it is and what may cure it. */
+function retrying({ problem }: ObservedTransfer, afterMs: number): Action {
+  if (problem === undefined) return wait('TransferRetrying', 'the transfer failed', afterMs);
+  const { code, message } = problem;
+  return { type: 'wait', reason: 'TransferRetrying', code, message: `${code}: ${message}`, afterMs };
 }
 
 function wait(reason: WaitReason, message: string, afterMs?: number): Action {

@@ -29,7 +29,7 @@ export function describePhase(
       return { phase: isFinal ? 'Failed' : 'Stalled', reason: code, message, code };
     }
     case 'wait':
-      return { phase: waitingPhases[action.reason], reason: action.reason, message: action.message };
+      return { phase: waitingPhases[action.reason], reason: action.reason, message: action.message, code: action.code };
     case 'cleanUp':
     case 'removeFinalizer':
       return { phase: 'Deleting', reason: 'CleaningUp' };
