@@ -89,6 +89,16 @@ describe('what a worker asks', () => {
     expect(asked).toHaveLength(1);
   });
 
+  test('what is no JSON is not understood, and not repeated: it may hold a token', async () => {
+    const page = { status: 200, headers: {}, body: Buffer.from('<html>secret</html>') };
+    for (const ask of ['readAssignment', 'readUpload', 'isTaken'] as const) {
+      const { client } = begin(page);
+      const error = await client[ask]().catch((each: unknown) => each);
+      expect(error).toMatchObject({ code: 'EndpointNotUnderstood' });
+      expect(String(error)).not.toContain('secret');
+    }
+  });
+
   test('an assignment that is none is named by its field', async () => {
     const { client } = begin({ status: 200, headers: {}, body: Buffer.from('{"disk":{"id":"1","index":-1}}') });
     await expect(client.readAssignment()).rejects.toMatchObject({ code: 'EndpointNotUnderstood' });

@@ -74,7 +74,7 @@ export class EndpointClient {
 
   async readAssignment(options?: CallOptions): Promise<Assignment> {
     const { body } = await this.#patiently({ method: 'GET', path: '/assignment' }, options);
-    const parsed = assignmentSchema.safeParse(JSON.parse(Buffer.from(body).toString('utf8')));
+    const parsed = assignmentSchema.safeParse(parseJson(body, 'the assignment'));
     if (parsed.success) return parsed.data;
     const [issue] = parsed.error.issues;
     throw new ProblemError('EndpointNotUnderstood', `the assignment: ${issue?.path.join('.')}: ${issue?.message}`, {
@@ -112,7 +112,7 @@ export class EndpointClient {
   async readUpload(options?: CallOptions): Promise<UploadTicket | undefined> {
     const { status, body } = await this.#patiently({ method: 'GET', path: '/upload' }, options);
     if (status === 204) return undefined;
-    const parsed = uploadTicketSchema.safeParse(JSON.parse(Buffer.from(body).toString('utf8')));
+    const parsed = uploadTicketSchema.safeParse(parseJson(body, 'what was said of the upload'));
     // Without what was said: it holds a token.
     if (!parsed.success) throw new ProblemError('EndpointNotUnderstood', 'what was said of the upload');
     return parsed.data;
@@ -121,7 +121,7 @@ export class EndpointClient {
   /** Whether what this run serves or sends has arrived where it shall be. */
   async isTaken(options?: CallOptions): Promise<boolean> {
     const { body } = await this.#patiently({ method: 'GET', path: '/taken' }, options);
-    const parsed = takenSchema.safeParse(JSON.parse(Buffer.from(body).toString('utf8')));
+    const parsed = takenSchema.safeParse(parseJson(body, 'taken'));
     if (!parsed.success) throw new ProblemError('EndpointNotUnderstood', `taken: ${parsed.error.message}`);
     return parsed.data.isTaken;
   }
@@ -207,6 +207,15 @@ export class EndpointClient {
 
 function json(value: object): { readonly headers: Readonly<Record<string, string>>; readonly body: Uint8Array } {
   return { headers: { 'content-type': 'application/json' }, body: Buffer.from(JSON.stringify(value)) };
+}
+
+/** Never with what was said: it may hold a token. */
+function parseJson(body: Uint8Array, what: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(body).toString('utf8'));
+  } catch {
+    throw new ProblemError('EndpointNotUnderstood', `${what}: what came is no JSON`);
+  }
 }
 
 function isOver({ code }: ProblemError): boolean {
