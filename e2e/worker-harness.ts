@@ -113,6 +113,8 @@ export class WorkerWorld implements AsyncDisposable {
           AIRLIFT_EPOCH: String(this.desk.epoch),
           AIRLIFT_TOKEN_FILE: join(folder, 'token'),
           AIRLIFT_VOLUME: volumePath,
+          // Tests wait for checkpoints.
+          AIRLIFT_CHECKPOINT_SECONDS: '2',
           ...env,
         },
         stdio: ['ignore', 'pipe', 'pipe'],

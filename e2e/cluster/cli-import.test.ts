@@ -21,6 +21,12 @@ describe.skipIf(!canStartNode())('one command imports into a cluster', () => {
     ova = join(folder.path, 'web.ova');
     writeFileSync(ova, web.ova);
     world = await ImportWorld.start();
+    // The controller runs elsewhere here; its Deployment says which image takes in local files, and Harvester's own one does not.
+    await world.cluster.kubectl(['create', 'namespace', 'a-harvester']);
+    await world.cluster.apply([
+      controllerDeployment('a-harvester', 'rancher/harvester-vm-import-controller:v0.4.1'),
+      controllerDeployment('airlift-system', world.imageName),
+    ]);
     await world.startController();
   });
   afterAll(async () => {
@@ -28,13 +34,15 @@ describe.skipIf(!canStartNode())('one command imports into a cluster', () => {
     folder[Symbol.dispose]();
   });
 
-  function start(args: readonly string[], user: Pick<ClusterUser, 'kubeconfigPath'> = world.cluster.admin): RunningCli {
+  const start = (args: readonly string[], user?: Pick<ClusterUser, 'kubeconfigPath'>) =>
+    run(['import', ...args, '--leave-off', '--yes'], user);
+  function run(args: readonly string[], user: Pick<ClusterUser, 'kubeconfigPath'> = world.cluster.admin): RunningCli {
     const env = { KUBECONFIG: user.kubeconfigPath, AIRLIFT_PASSWORD: PASSWORD };
-    return startCli(['import', ...args, '--leave-off', '--yes'], { env });
+    return startCli([...args], { env });
   }
   const words = ({ stdout, stderr }: CliResult) => `${stdout}\n${stderr}`.replaceAll(/\s+/g, ' ');
   const local = (name: string, storageClass: string, ...more: string[]) => [
-    ...[ova, '--to', `kubevirt:default/${name}`, '--storage-class', storageClass, '--image', world.imageName],
+    ...[ova, '--to', `kubevirt:default/${name}`, '--storage-class', storageClass],
     ...more,
   ];
   const volume = (name: string) =>
@@ -99,6 +107,8 @@ describe.skipIf(!canStartNode())('one command imports into a cluster', () => {
       return progress?.disks?.[0]?.doneBytes > 4 * MIB;
     }, 120_000);
     const relay = (await get('pod', 'resumed-file-relay')).metadata.uid;
+    const logs = await run(['logs', 'resumed']).result;
+    expect(logs, words(logs)).toMatchObject({ status: 0, stdout: expect.stringContaining('transfer assigned') });
     first.process.kill('SIGKILL');
     await first.result;
     const doneBytes = (await world.diskOf('resumed'))?.doneBytes ?? 0;
@@ -140,9 +150,23 @@ describe.skipIf(!canStartNode())('one command imports into a cluster', () => {
         subjects: [{ apiGroup, kind: 'User', name: 'almost' }],
       },
     ]);
-    const result = await start(local('almost', 'local-wait'), user).result;
+    const result = await start(local('almost', 'local-wait', '--image', world.imageName), user).result;
     expect(result.status).toBe(1);
     expect(words(result)).toContain('error ClusterForbidden');
     expect(words(result)).toContain('kubectl auth can-i create pods --subresource=portforward --namespace default');
   });
 });
+
+function controllerDeployment(namespace: string, image: string): object {
+  const labels = { app: 'controller' };
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { name: 'harvester-vm-import-controller', namespace },
+    spec: {
+      replicas: 0,
+      selector: { matchLabels: labels },
+      template: { metadata: { labels }, spec: { containers: [{ name: 'controller', image }] } },
+    },
+  };
+}

@@ -98,6 +98,16 @@ describe('what the cluster refuses', () => {
     expect((await get())?.status?.importConditions).toMatchObject([{ type: 'Stalled', reason: 'ClusterForbidden' }]);
   });
 
+  test('of one that the old controller gave up is told once somebody asks for it anew, and leaves it known as such', async () => {
+    await create({ importStatus: 'VMMigrationFailed' });
+    await tell();
+    expect(events).toEqual([]);
+    await cluster.patch(virtualMachineImportKind, ref, { spec: { retry: 'now' } });
+    await tell();
+    expect(events).toMatchObject([{ reason: 'ClusterForbidden' }]);
+    expect(historyOf((await get()) as StoredVirtualMachineImport)).toBe('givenUp');
+  });
+
   test('of one that is gone is no failure, nor of one that somebody changes at this moment', async () => {
     await tell();
     await create();

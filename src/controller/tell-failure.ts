@@ -40,8 +40,11 @@ export async function tellFailure(
 ): Promise<void> {
   const stored = await cluster.get(virtualMachineImportKind, ref, options);
   const isDeleting = stored?.metadata.deletionTimestamp !== undefined;
-  if (stored === undefined || (isOver(historyOf(stored)) && !isDeleting)) return;
+  if (stored === undefined) return;
   const { metadata, spec, status } = readVirtualMachineImport(stored).object;
+  const history = historyOf(stored);
+  const isBegunAnew = history === 'givenUp' && spec.retry !== undefined;
+  if (isOver(history) && !isDeleting && !isBegunAnew) return;
   const { code, message } = problem;
   const { remedy } = problems[code];
   const claim = { type: airliftConditions.stalled, status: 'True', reason: code, message } as const;
@@ -57,7 +60,7 @@ export async function tellFailure(
     ...stored.status,
     importConditions: mergeConditions(status.importConditions ?? [], [claim], new Date(clock.now()).toISOString()),
     // An import is known to be the old controller's by having none (ruling 15).
-    ...(historyOf(stored) === 'ours' ? { progress } : {}),
+    ...(history === 'ours' ? { progress } : {}),
   };
   const patch = statusPatch(stored.status ?? {}, after);
   if (patch === undefined) return;

@@ -53,7 +53,7 @@ async function main(): Promise<WorkerEnd> {
 }
 
 function createParts(environment: WorkerEnvironment, { send }: EndpointHttp): WorkerParts {
-  const { run, tokenFile, endpointUrl, caFile, volumePath } = environment;
+  const { run, tokenFile, endpointUrl, caFile, volumePath, checkpointEveryMs } = environment;
   const link = new EndpointLink(clock, (isAway) => log.warn(isAway ? 'endpoint away' : 'endpoint back'));
   const token = new TokenFile(tokenFile, (path) => readFile(path, 'utf8'), clock);
   const client = new EndpointClient({ run, send, token, link, clock, random: Math.random, onCutOff });
@@ -61,6 +61,7 @@ function createParts(environment: WorkerEnvironment, { send }: EndpointHttp): Wo
     client,
     link,
     clock,
+    checkpointEveryMs,
     log,
     createDataPlane: (options) => createDataPlane(clock, { ...options, startsLanes: true }),
     createRateLimiter: (bytesPerSecond) => new RateLimiter({ bytesPerSecond, clock }),

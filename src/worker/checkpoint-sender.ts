@@ -3,6 +3,8 @@ import type { Clock } from '../ports/clock.ts';
 
 export interface CheckpointSenderOptions<T> {
   readonly clock: Clock;
+  /** From when one was stored to the next; ten seconds unless told. */
+  readonly everyMs?: number | undefined;
   /** Returns once it is stored; tries for as long as it takes. */
   readonly send: (checkpoint: T, options: CallOptions) => Promise<void>;
   readonly onStored: (checkpoint: T) => void;
@@ -11,7 +13,7 @@ export interface CheckpointSenderOptions<T> {
 }
 
 /** Six a minute (ruling 18). */
-const EVERY_MS = 10_000;
+export const CHECKPOINT_EVERY_MS = 10_000;
 
 /**
  * Stores checkpoints at the controller's pace instead of the engine's: of those that were made since the last one was stored only the newest is sent. An older one than could be is no
@@ -67,7 +69,7 @@ export class CheckpointSender<T> implements AsyncDisposable {
   }
 
   async #sendAll(): Promise<void> {
-    const { clock, send, onStored, onFailed } = this.#options;
+    const { clock, send, onStored, onFailed, everyMs = CHECKPOINT_EVERY_MS } = this.#options;
     const { signal } = this.#stop;
     this.#hurry = new AbortController();
     try {
@@ -77,7 +79,7 @@ export class CheckpointSender<T> implements AsyncDisposable {
         this.#newest = undefined;
         if (next === undefined) break;
         await send(next.checkpoint, { signal });
-        this.#nextMs = clock.monotonicMs() + EVERY_MS;
+        this.#nextMs = clock.monotonicMs() + everyMs;
         onStored(next.checkpoint);
       }
     } catch (error) {

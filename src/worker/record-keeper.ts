@@ -7,6 +7,7 @@ import type { RunAhead } from './run-ahead.ts';
 export interface RecordKeeperOptions {
   readonly client: EndpointClient;
   readonly clock: Clock;
+  readonly everyMs?: number | undefined;
   readonly ahead: RunAhead;
   /** Bytes of the disk that a record vouches for; 0 for one that cannot be read. */
   readonly copiedBytesOf: (record: Uint8Array) => number;
@@ -29,12 +30,13 @@ export class RecordKeeper implements AsyncDisposable {
   #checkpointBytes: number;
 
   constructor(options: RecordKeeperOptions) {
-    const { client, clock, ahead, copiedBytesOf, onFailed, stored } = options;
+    const { client, clock, everyMs, ahead, copiedBytesOf, onFailed, stored } = options;
     this.#options = options;
     this.#checkpointBytes = stored === undefined ? 0 : copiedBytesOf(stored);
     ahead.stored(ahead.mark(), this.#checkpointBytes);
     this.#sender = new CheckpointSender({
       clock,
+      everyMs,
       send: ({ bytes, doneBytes }, call) => client.saveCheckpoint(bytes, doneBytes, call),
       onStored: ({ doneBytes, mark }) => {
         this.#checkpointBytes = doneBytes;

@@ -18,6 +18,8 @@ export interface TransferParts {
   readonly client: EndpointClient;
   readonly link: EndpointLink;
   readonly clock: Clock;
+  /** Between two records that are stored. */
+  readonly checkpointEveryMs?: number | undefined;
   openSource(
     source: SourceAssignment['source'],
     options: CallOptions & { readonly connections?: number | undefined },
@@ -71,6 +73,7 @@ export async function transferVolume(
   await using records = new RecordKeeper({
     client,
     clock,
+    everyMs: parts.checkpointEveryMs,
     ahead,
     copiedBytesOf: parts.copiedBytesOf,
     onFailed: (error) => failing.abort(error),

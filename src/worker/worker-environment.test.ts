@@ -16,7 +16,9 @@ test('a worker that serves an image has no volume', () => {
     run: { id: 'uid.0', epoch: 3 },
     tokenFile: '/run/airlift/token',
     volumePath: undefined,
+    checkpointEveryMs: undefined,
   });
+  expect(readEnvironment({ ...given, AIRLIFT_CHECKPOINT_SECONDS: '2' }).checkpointEveryMs).toBe(2000);
   expect(readEnvironment({ ...given, AIRLIFT_VOLUME: '/dev/disk0' }).volumePath).toBe('/dev/disk0');
 });
 

@@ -11,6 +11,7 @@ const environmentSchema = z.object({
   AIRLIFT_EPOCH: z.string().regex(/^\d{1,9}$/),
   AIRLIFT_TOKEN_FILE: text,
   AIRLIFT_VOLUME: text.optional(),
+  AIRLIFT_CHECKPOINT_SECONDS: z.coerce.number().int().min(1).max(3600).optional(),
 });
 
 /** All that a worker is told by whoever starts it; the rest it asks the endpoint for. */
@@ -24,6 +25,8 @@ export interface WorkerEnvironment {
   readonly tokenFile: string;
   /** A block device, or the folder of a mounted file system; absent for a worker that has no volume. */
   readonly volumePath: string | undefined;
+  /** As it is by itself, unless told. */
+  readonly checkpointEveryMs: number | undefined;
 }
 
 /** @throws ProblemError `WorkerEnvironmentInvalid` naming every variable that is wrong */
@@ -40,5 +43,6 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
     run: { id: data.AIRLIFT_TRANSFER, epoch: Number(data.AIRLIFT_EPOCH) },
     tokenFile: data.AIRLIFT_TOKEN_FILE,
     volumePath: data.AIRLIFT_VOLUME,
+    checkpointEveryMs: data.AIRLIFT_CHECKPOINT_SECONDS && data.AIRLIFT_CHECKPOINT_SECONDS * 1000,
   };
 }

@@ -49,7 +49,8 @@ export function refuseEnded(stored: StoredVirtualMachineImport): void {
   const { importStatus, progress } = object.status;
   if (verdictOf(object) === 'open' || progress !== undefined) return;
   const name = describeImportName(object);
-  throw new ProblemError('ImportFinished', `${name} was ended by the old controller (${importStatus})`);
+  const detail = `${name} was ended by the old controller (${importStatus}); \`airlift retry ${object.metadata.name}\` begins it anew`;
+  throw new ProblemError('ImportFinished', detail);
 }
 
 /**

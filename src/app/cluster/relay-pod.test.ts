@@ -124,6 +124,18 @@ describe('findAirliftImage', () => {
     expect(await findAirliftImage(cluster)).toBe('registry.example/airlift:9');
   });
 
+  test.each([
+    ['airlift', true],
+    ['registry.example:5000/tools/airlift@sha256:abc', true],
+    ['rancher/harvester-vm-import-controller:v0.4.1', false],
+    ['registry.example/airlift/other:1', false],
+    ['not-airlift:1', false],
+  ])('%s is ours: %j', async (image, isOurs) => {
+    await store(cluster, deploymentKind, deployment('harvester-vm-import-controller', image));
+    const found = await findAirliftImage(cluster).catch(() => undefined);
+    expect(found).toBe(isOurs ? image : undefined);
+  });
+
   test('is unknown to who may not look', async () => {
     cluster.failNext(
       { verb: 'list', kind: 'Deployment' },

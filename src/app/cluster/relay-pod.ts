@@ -129,7 +129,7 @@ export async function startRelay(
 }
 
 /**
- * The image of the installed controller, as far as this user may see it.
+ * The image of the installed controller, as far as this user may see it. Harvester's own has the same name, and may be there beside ours: only an image whose last part is `airlift` can take in a file.
  * @throws ProblemError `RelayImageUnknown`
  */
 export async function findAirliftImage(cluster: Cluster, options: CallOptions = {}): Promise<string> {
@@ -137,11 +137,16 @@ export async function findAirliftImage(cluster: Cluster, options: CallOptions = 
     const fields = { 'metadata.name': CONTROLLER_NAME };
     for await (const { spec } of cluster.list(deploymentKind, { ...options, fields })) {
       const [container] = spec?.template?.spec?.containers ?? [];
-      if (container?.image) return container.image;
+      if (container?.image !== undefined && isAirlift(container.image)) return container.image;
     }
   } catch (cause) {
     if (!isProblem(cause, 'ClusterForbidden')) throw cause;
     throw new ProblemError('RelayImageUnknown', cause.message, { cause });
   }
-  throw new ProblemError('RelayImageUnknown', `no Deployment "${CONTROLLER_NAME}" is in the cluster`);
+  throw new ProblemError('RelayImageUnknown', `no Deployment "${CONTROLLER_NAME}" of Airlift is in the cluster`);
+}
+
+/** With any registry, path, tag and digest (ruling 23). */
+function isAirlift(image: string): boolean {
+  return /(?:^|\/)airlift(?:[:@]|$)/.test(image);
 }

@@ -255,9 +255,13 @@ describe('a transfer that fails', () => {
     await journey.run('web', isStalledBy('DiskImageCorrupt'));
     const ref = { namespace: 'vms', name: 'web-disk-0' };
     const before = (await journey.cluster.get(persistentVolumeClaimKind, ref))?.metadata.uid;
+    const exportFailed = async () =>
+      (await journey.get('web')).status?.importConditions?.find(({ type }) => type === 'VMExportFailed')?.status;
+    expect(await exportFailed()).toBe('True');
     isDamaged = false;
     await journey.edit('web', { retry: 'once more' });
     await journey.run('web', isFinished);
+    expect(await exportFailed()).toBe('False');
     expect((await journey.cluster.get(persistentVolumeClaimKind, ref))?.metadata.uid).not.toBe(before);
     expect((await journey.get('web')).status?.progress).toMatchObject({
       retry: 'once more',
@@ -292,7 +296,9 @@ test.each(['VMMigrationFailed', 'virtualMachineImportInvalid'])(
     await journey.create('web', {}, { importStatus });
     expect(await journey.step('web')).toBeUndefined();
     await journey.edit('web', { retry: '1' });
-    await journey.run('web', isFinished);
+    const passed = await journey.run('web', isFinished);
+    expect(passed.filter((state) => state !== '')).toEqual([importStatus, ...UPSTREAM_ORDER]);
+    expect(passed[1]).toBe('');
   },
 );
 

@@ -16,8 +16,9 @@ export function deriveStatus(facts: StatusFacts): ImportStatusFields {
   const now = new Date(seen.now).toISOString();
   const importStatus = nextImportStatus(facts);
   const progress = progressOf(facts, importStatus);
+  const { importStatus: _, ...kept } = stored;
   return {
-    ...stored,
+    ...kept,
     ...(importStatus === undefined ? {} : { importStatus }),
     ...(plan === undefined ? {} : { importedVirtualMachineName: plan.targetName }),
     importConditions: mergeConditions(stored.importConditions ?? [], conditionsOf(facts, importStatus), now),

@@ -8,18 +8,21 @@ import {
 import { isBlocker } from '../../../domain/finding.ts';
 import type { Action, ObservedImport } from '../../../domain/next-action.ts';
 import type { ProblemCode } from '../../../domain/problems.ts';
-import type { ConditionClaim } from '../../conditions.ts';
+import { type ConditionClaim, isConditionTrue } from '../../conditions.ts';
 import { hasReached } from './import-status.ts';
 import type { StatusFacts } from './status-facts.ts';
 
 /** Upstream's conditions of an import, and ours. */
 export function conditionsOf(
-  { seen, action, findings }: StatusFacts,
+  { stored, seen, action, findings }: StatusFacts,
   importStatus: ImportStatus | undefined,
 ): ConditionClaim[] {
   const claims: ConditionClaim[] = [];
   const say = (type: string, isTrue: boolean, reason?: string, message?: string) =>
     claims.push({ type, status: isTrue ? 'True' : 'False', reason, message });
+  const takeBack = (type: string) => {
+    if (isConditionTrue(stored.importConditions, type)) say(type, false);
+  };
   const { sourcePower } = seen;
   if (sourcePower.state === 'on' && sourcePower.asked === 'shutdown') say(importConditions.shutdownGuest, true);
   if (sourcePower.state === 'on' && sourcePower.asked === 'powerOff') say(importConditions.poweringOff, true);
@@ -28,9 +31,12 @@ export function conditionsOf(
     say(importConditions.poweredOff, true);
   }
   if (hasReached(importStatus, importStatuses.disksExported)) say(importConditions.exported, true);
+  else takeBack(importConditions.exported);
   const failed = failedTransfer(seen, action);
   if (failed !== undefined)
     say(importConditions.exportFailed, true, failed.code, `${EXPORT_FAILED_PREFIX}${failed.message}`);
+  // It is tried again, or was: upstream's stays for ever (W2).
+  else takeBack(importConditions.exportFailed);
 
   if (seen.preflight !== undefined) {
     const blockers = findings.filter(isBlocker);

@@ -25,8 +25,8 @@ export function hasReached(status: ImportStatus | undefined, reached: ImportStat
 /** Upstream's word for how far an import is: one step at a time, and never back but for an image that is given up. */
 export function nextImportStatus({ stored, seen, action, findings }: StatusFacts): ImportStatus | undefined {
   const current = stored.importStatus as ImportStatus | undefined;
-  if (seen.isDeleting || isOver(seen.history)) return current;
   if (action.type === 'restart') return undefined;
+  if (seen.isDeleting || isOver(seen.history)) return current;
   if (seen.preflight === undefined && seen.machine.state === 'absent')
     return current === importStatuses.invalid ? undefined : current;
   const isBlocked = findings.some(isBlocker) && seen.machine.state === 'absent';
