@@ -1,17 +1,14 @@
 // The worker of one transfer, as the controller's Job starts it (docs/contracts/worker.md).
-import { readFile, stat, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { transferPath } from '../api/transfer-protocol.ts';
 import { isProblem, ProblemError } from '../domain/problems.ts';
 import { RateLimiter } from '../lib/rate-limiter.ts';
 import { openOvaSource } from '../sources/ova/open-ova-source.ts';
-import { openBlockVolume } from '../targets/block-pvc/block-volume.ts';
-import { DISK_FILE, FolderVolume } from '../targets/block-pvc/folder-volume.ts';
-import type { Volume } from '../targets/block-pvc/volume.ts';
+import { DISK_FILE } from '../targets/block-pvc/folder-volume.ts';
 import { decodeVolumeRecord } from '../targets/block-pvc/volume-record.ts';
 import { openVolumeTarget } from '../targets/block-pvc/volume-target.ts';
 import { openDeviceDisk } from '../targets/device/open-device-disk.ts';
-import { nodeStorage } from '../targets/dir/node-storage.ts';
 import { decodeCheckpoint } from '../transfer/checkpoint.ts';
 import { EndpointClient } from '../worker/endpoint-client.ts';
 import { EndpointHttp } from '../worker/endpoint-http.ts';
@@ -22,6 +19,7 @@ import { readEnvironment, type WorkerEnvironment } from '../worker/worker-enviro
 import { createDataPlane } from './data-plane.ts';
 import { createJsonLog } from './json-log.ts';
 import { openServedImage } from './open-served-image.ts';
+import { isFolder, openVolume } from './open-volume.ts';
 import { airliftVersion } from './package-version.ts';
 import { systemClock } from './system-clock.ts';
 import { uploadDisk } from './upload-disk.ts';
@@ -102,21 +100,6 @@ function createParts(environment: WorkerEnvironment, { send }: EndpointHttp): Wo
       return await openDeviceDisk((await isFolder(path)) ? join(path, DISK_FILE) : path, virtualSizeBytes);
     },
   };
-}
-
-/** @throws ProblemError `VolumeNotWritable`, `TargetBusy` */
-async function openVolume(path: string): Promise<Volume> {
-  if (!(await isFolder(path))) return await openBlockVolume(path);
-  const problem = await nodeStorage.findWriteProblem(path);
-  if (problem !== undefined) throw new ProblemError('VolumeNotWritable', problem);
-  return new FolderVolume(nodeStorage.openFolder(path));
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  return await stat(path).then(
-    (stats) => stats.isDirectory(),
-    () => false, // opening it as a device will tell what is wrong
-  );
 }
 
 /** @throws ProblemError `WorkerEnvironmentInvalid` */

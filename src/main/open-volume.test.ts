@@ -2,8 +2,9 @@ import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { nodeStorage } from '../dir/node-storage.ts';
-import { DISK_FILE, FolderVolume } from './folder-volume.ts';
+import { DISK_FILE, FolderVolume } from '../targets/block-pvc/folder-volume.ts';
+import { nodeStorage } from '../targets/dir/node-storage.ts';
+import { openVolume } from './open-volume.ts';
 
 const MIB = 1024 * 1024;
 let path: string;
@@ -60,7 +61,13 @@ describe('a volume with a file system', () => {
   });
 
   test('its size is that of the whole file system', async () => {
-    await using volume = new FolderVolume(nodeStorage.openFolder(path));
+    await using volume = await openVolume(path);
     await expect(volume.openDisk(2 ** 60, { isContinued: false })).rejects.toMatchObject({ code: 'TargetTooSmall' });
+  });
+});
+
+test('what is no folder is opened as a device, which tells what is wrong', async () => {
+  await expect(openVolume(join(path, 'missing'))).rejects.toMatchObject({
+    message: expect.stringContaining('missing'),
   });
 });
