@@ -37,6 +37,9 @@ describe.skipIf(!canStartCluster())(`an API server in trouble, seed ${SEED}`, ()
   let controller: ControllerProcess;
   let workers: SimulatedWorkers;
   const struck = new Map<string, number>();
+  /** Of writes to the status of one import, of which there is one at a time: when it was refused with 429, and how long it was left alone then. */
+  const refused = new Map<string, number>();
+  const pauses: number[] = [];
   let isTroubled = false;
 
   beforeAll(async () => {
@@ -44,12 +47,18 @@ describe.skipIf(!canStartCluster())(`an API server in trouble, seed ${SEED}`, ()
     const random = seededRandom(SEED);
     gateway = await ApiGateway.start({
       kubeconfigPath: site.user.kubeconfigPath,
-      disturb: ({ method }) => {
+      disturb: ({ method, path }) => {
+        const at = refused.get(path);
+        if (at !== undefined && method === 'PATCH') {
+          pauses.push(performance.now() - at);
+          refused.delete(path);
+        }
         if (!isTroubled || random() > SHARE) return undefined;
         const faults = method === 'GET' ? FAULTS : FAULTS_OF_WRITES;
         const fault = faults[randomBelow(random, faults.length)];
         const name = fault === 'lost' ? fault : String(fault?.status);
         struck.set(name, (struck.get(name) ?? 0) + 1);
+        if (name === '429' && method === 'PATCH' && path.endsWith('/status')) refused.set(path, performance.now());
         return fault;
       },
     });
@@ -99,6 +108,9 @@ describe.skipIf(!canStartCluster())(`an API server in trouble, seed ${SEED}`, ()
       expect(withoutMarks(await site.stateOf(name, uids[index] ?? ''))).toEqual(wanted);
     expect([...struck.keys()].toSorted()).toEqual(['409', '429', '500', '503', 'lost']);
     expect(changes).toBeGreaterThan(5 * IMPORTS);
+    // As the server asked for by Retry-After.
+    expect(pauses.length).toBeGreaterThan(0);
+    expect(Math.min(...pauses)).toBeGreaterThan(990);
     // What others change is looked at, too.
     expect(requests).toBeLessThan(100 * IMPORTS + changes);
     expect(controller.hasEnded).toBe(false);
