@@ -9,7 +9,7 @@ import { type CaseOutcome, runCase } from './faults/run-case.ts';
 import { SourceShelf } from './faults/source-shelf.ts';
 import { temporaryFolder } from './support.ts';
 
-const ASKED = process.env.AIRLIFT_FAULTS ?? '150';
+const ASKED = process.env.AIRLIFT_FAULTS ?? '100';
 const SEED = Number(process.env.AIRLIFT_SEED ?? 20261123);
 
 const all = allFaultCases(SEED);

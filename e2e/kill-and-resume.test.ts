@@ -1,4 +1,4 @@
-// A process killed with SIGKILL anywhere continues by the same command and ends identical (ruling 35). AIRLIFT_KILLS sets how many are tried, AIRLIFT_SEED the disk.
+// A process killed with SIGKILL anywhere continues by the same command and ends identical (ruling 35). AIRLIFT_KILLS sets how many are tried (20 by hand), AIRLIFT_SEED the disk.
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -13,7 +13,7 @@ import { buildLargeDisk } from './large-disk.ts';
 import { qemuImg, type RunningCli, runCli, startCli, temporaryFolder } from './support.ts';
 
 const MIB = 1024 * 1024;
-const KILLS = Number(process.env.AIRLIFT_KILLS ?? 20);
+const KILLS = Number(process.env.AIRLIFT_KILLS ?? 10);
 const SEED = Number(process.env.AIRLIFT_SEED ?? 20261122);
 /** Of each answer, of which there are about ten at once: slow enough that a kill lands where it should. */
 const BYTES_PER_SECOND = 6 * MIB;

@@ -13,7 +13,7 @@ import { seededRandom } from '../src/testing/random.ts';
 import { buildLargeDisk } from './large-disk.ts';
 
 const MIB = 1024 * 1024;
-const CRASHES = Number(process.env.AIRLIFT_KILLS ?? 20);
+const CRASHES = Number(process.env.AIRLIFT_KILLS ?? 10);
 const SEED = Number(process.env.AIRLIFT_SEED ?? 20261122);
 type Format = 'raw' | 'qcow2';
 

@@ -29,7 +29,7 @@ const IMPORTS = Number(process.env.AIRLIFT_SCALE ?? 100);
 const FINISHED = 10 * IMPORTS;
 const AT_ONCE = 20;
 /** Elections, the look for the old controller, and watches that are made anew. */
-const IDLE_MS = 40_000;
+const IDLE_MS = IMPORTS < 1000 ? 20_000 : 40_000;
 const SETTLE_MS = 5_000;
 const MOST_IDLE_MIB = 120;
 
