@@ -1,11 +1,10 @@
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { Agent, type Dispatcher } from 'undici';
 import { loadAccess } from '../../src/kube/load-access.ts';
+import { HttpListener } from '../../src/lib/http-listener.ts';
 import { systemClock } from '../../src/main/system-clock.ts';
 import { ROOT } from '../support.ts';
 
@@ -40,31 +39,21 @@ export class ApiGateway implements AsyncDisposable {
   isLast: (write: ApiWrite) => boolean = () => false;
   readonly #options: ApiGatewayOptions;
   readonly #folder: string;
-  readonly #server: Server;
+  readonly #server = createServer();
+  readonly #listener: HttpListener;
   readonly #agent: Agent;
   readonly #origin: string;
   #isCut = false;
 
-  private constructor(
-    options: ApiGatewayOptions,
-    agent: Agent,
-    { server, origin }: { server: Server; origin: string },
-  ) {
+  private constructor(options: ApiGatewayOptions, agent: Agent, origin: string) {
     this.#options = options;
     this.#agent = agent;
-    this.#server = server;
     this.#origin = origin;
     this.#folder = mkdtempSync(join(ROOT, 'node_modules', '.airlift-gateway-'));
     this.kubeconfigPath = join(this.#folder, 'kubeconfig');
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const named = { cluster: { server: url }, name: 'gateway' };
-    const context = { context: { cluster: 'gateway', user: 'gateway' }, name: 'gateway' };
-    const users = [{ name: 'gateway', user: { token: 'nothing-that-anybody-reads' } }];
-    const config = { apiVersion: 'v1', kind: 'Config', clusters: [named], contexts: [context], users };
-    writeFileSync(this.kubeconfigPath, JSON.stringify({ ...config, 'current-context': 'gateway' }), { mode: 0o600 });
-    server.on('request', (request, response) => {
-      this.#answer(request, response).catch(() => response.destroy());
-    });
+    this.#listener = new HttpListener(this.#server, (request, response) =>
+      this.#answer(request, response).catch(() => void response.destroy()),
+    );
   }
 
   static async start(options: ApiGatewayOptions): Promise<ApiGateway> {
@@ -74,10 +63,10 @@ export class ApiGateway implements AsyncDisposable {
     const agent = new Agent({
       connect: { ...(ca === undefined ? {} : { ca }), cert: certificate?.certificatePem, key: certificate?.keyPem },
     });
-    const server = createServer();
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    return new ApiGateway(options, agent, { server, origin: access.server.origin });
+    const gateway = new ApiGateway(options, agent, access.server.origin);
+    await gateway.#listener.listen({ port: 0, host: '127.0.0.1' });
+    gateway.#writeKubeconfig();
+    return gateway;
   }
 
   /** For whoever comes after the one that was cut off. */
@@ -87,12 +76,17 @@ export class ApiGateway implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const closed = once(this.#server, 'close');
-    this.#server.close();
-    this.#server.closeAllConnections();
-    await closed;
+    await this.#listener[Symbol.asyncDispose]();
     await this.#agent.destroy();
     rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #writeKubeconfig(): void {
+    const named = { cluster: { server: `http://127.0.0.1:${this.#listener.port}` }, name: 'gateway' };
+    const context = { context: { cluster: 'gateway', user: 'gateway' }, name: 'gateway' };
+    const users = [{ name: 'gateway', user: { token: 'nothing-that-anybody-reads' } }];
+    const config = { apiVersion: 'v1', kind: 'Config', clusters: [named], contexts: [context], users };
+    writeFileSync(this.kubeconfigPath, JSON.stringify({ ...config, 'current-context': 'gateway' }), { mode: 0o600 });
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -2,11 +2,11 @@
 // status that a controller would.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { customResourceDefinitions } from '../../src/api/custom-resource-definition.ts';
 import { type ClusterUser, startCluster, type TestCluster } from '../../src/testing/cluster/start-cluster.ts';
 import { type CliResult, type RunningCli, startCli, temporaryFolder } from '../support.ts';
+import { eventually } from './eventually.ts';
 
 const API = 'migration.harvesterhci.io/v1beta1';
 const UID_LABEL = 'migration.harvesterhci.io/import-uid';
@@ -120,13 +120,8 @@ async function makeObjects(importUid: string, suffix: string): Promise<void> {
   ]);
 }
 
-async function until(isSo: () => boolean | Promise<boolean>, what: () => string): Promise<void> {
-  const ends = Date.now() + 30_000;
-  while (!(await isSo())) {
-    if (Date.now() > ends) throw new Error(`not so after 30 s: ${what()}`);
-    await delay(100);
-  }
-}
+const until = (isSo: () => boolean | Promise<boolean>, what: () => string) =>
+  eventually(isSo, what, { mostMs: 30_000, everyMs: 100 });
 
 describe('apply, get, describe', () => {
   test('a manifest with a Secret, a source and an import, written and looked at', async () => {

@@ -1,9 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { ClusterUser, TestCluster } from '../../src/testing/cluster/start-cluster.ts';
 import { NODE_FLAGS, ROOT } from '../support.ts';
+import { eventually } from './eventually.ts';
 
 export interface ControllerOptions {
   readonly cluster: TestCluster;
@@ -100,11 +100,7 @@ export class ControllerProcess {
 
   /** Asks again and again. @throws Error with the end of what it printed when it is not so in time */
   async until(isSo: () => Promise<boolean>, mostMs = 40_000): Promise<void> {
-    const ends = Date.now() + mostMs;
-    while (!(await isSo())) {
-      if (Date.now() > ends) throw new Error(`not so after ${mostMs} ms:\n${this.output.slice(-4000)}`);
-      await delay(250);
-    }
+    await eventually(isSo, () => this.output.slice(-4000), { mostMs });
   }
 
   async untilReady(mostMs = 30_000): Promise<void> {

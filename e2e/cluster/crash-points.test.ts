@@ -4,7 +4,8 @@ import { namesOf } from '../../src/controller/machine-import/names.ts';
 import { canStartCluster } from '../../src/testing/cluster/can-start-cluster.ts';
 import { ApiGateway, type ApiWrite } from './api-gateway.ts';
 import { ControllerProcess } from './controller-process.ts';
-import { eventually, SimulatedSite } from './simulated-site.ts';
+import { eventually } from './eventually.ts';
+import { SimulatedSite } from './simulated-site.ts';
 import { SimulatedWorkers } from './simulated-workers.ts';
 
 describe.skipIf(!canStartCluster())('a controller that is killed after a write', () => {
@@ -53,6 +54,9 @@ describe.skipIf(!canStartCluster())('a controller that is killed after a write',
         await replaceController();
       }
       await untilPhase(name, 'Finished');
+      // The one that was announced when its controller died, and the one that copied.
+      for (const { epoch } of (await site.readImport(name))?.status?.progress?.disks ?? [])
+        expect(epoch).toBeLessThan(3);
       expect(await site.stateOf(name, ownUid), `killed after write ${point}: ${struck.at(-1)}`).toEqual(wanted);
     }
     console.info(`killed after ${struck.length} writes of ${seen.length}:\n${struck.join('\n')}`);

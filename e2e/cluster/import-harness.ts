@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'vitest';
 import type { Pod } from '../../src/api/core-kinds.ts';
 import { customResourceDefinitions } from '../../src/api/custom-resource-definition.ts';
@@ -17,6 +16,7 @@ import { buildLargeDisk } from '../large-disk.ts';
 import { buildTestImage, type TestImage } from './build-test-image.ts';
 import { createControllerAccount } from './controller-account.ts';
 import { ControllerProcess } from './controller-process.ts';
+import { eventually } from './eventually.ts';
 import { PASSWORD, USER } from './import-objects.ts';
 
 const IMPORT_UID = 'migration.harvesterhci.io/import-uid';
@@ -177,11 +177,7 @@ export class ImportWorld implements AsyncDisposable {
 
   /** Fails with everything there is, so that nobody has to run it again to see. */
   async eventually(isSo: () => Promise<boolean>, mostMs = 60_000): Promise<void> {
-    const ends = Date.now() + mostMs;
-    while (!(await isSo())) {
-      if (Date.now() > ends) throw new Error(`not so after ${mostMs} ms:\n${await this.#whatIsThere()}`);
-      await delay(250);
-    }
+    await eventually(isSo, () => this.#whatIsThere(), { mostMs });
   }
 
   async #whatIsThere(): Promise<string> {

@@ -4,40 +4,25 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { buildProduct } from '../../scripts/build.ts';
-import { configMapKind } from '../../src/api/core-kinds.ts';
-import { customResourceDefinitions } from '../../src/api/custom-resource-definition.ts';
-import { API_VERSION, MANAGED_BY, MANAGED_BY_LABEL } from '../../src/api/literals.ts';
-import { type StoredVirtualMachineImport, virtualMachineImportKind } from '../../src/api/virtual-machine-import.ts';
-import type { KubeCluster } from '../../src/kube/kube-cluster.ts';
-import { loadAccess } from '../../src/kube/load-access.ts';
-import { openKubeCluster } from '../../src/kube/open-kube-cluster.ts';
-import { systemClock } from '../../src/main/system-clock.ts';
+import { virtualMachineImportKind } from '../../src/api/virtual-machine-import.ts';
 import type { JsonObject } from '../../src/ports/cluster.ts';
 import { canStartCluster } from '../../src/testing/cluster/can-start-cluster.ts';
-import { type ClusterUser, startCluster, type TestCluster } from '../../src/testing/cluster/start-cluster.ts';
-import { HttpFileServer } from '../../src/testing/http-file-server.ts';
-import { buildOva } from '../../src/testing/ova-builder.ts';
-import { buildLargeDisk } from '../large-disk.ts';
 import { ROOT } from '../support.ts';
-import { createControllerAccount } from './controller-account.ts';
 import { ControllerProcess } from './controller-process.ts';
+import { SimulatedSite } from './simulated-site.ts';
 import { SimulatedWorkers } from './simulated-workers.ts';
 
-const MIB = 1024 * 1024;
 /** The full size is 1000 and 10000. */
 const IMPORTS = Number(process.env.AIRLIFT_SCALE ?? 100);
 const FINISHED = 10 * IMPORTS;
 const AT_ONCE = 20;
 /** Elections, the look for the old controller, and watches that are made anew. */
-const IDLE_MS = IMPORTS < 1000 ? 20_000 : 40_000;
+const IDLE_MS = 40_000;
 const SETTLE_MS = 5_000;
 const MOST_IDLE_MIB = 120;
 
 describe.skipIf(!canStartCluster())('many imports', () => {
-  let cluster: TestCluster;
-  let api: KubeCluster;
-  let user: ClusterUser;
-  let server: HttpFileServer;
+  let site: SimulatedSite;
   let controller: ControllerProcess;
   let script: string;
   const folder = mkdtempSync(join(ROOT, 'node_modules', '.airlift-scale-'));
@@ -52,37 +37,11 @@ describe.skipIf(!canStartCluster())('many imports', () => {
     if (!buildProduct(join(folder, 'dist'))) throw new Error('it does not compile');
     copyFileSync(join(ROOT, 'package.json'), join(folder, 'package.json'));
     script = join(folder, 'dist/main/controller.js');
-    cluster = await startCluster({ crds: ['kubevirt', 'network-attachments', ...customResourceDefinitions()] });
-    user = await createControllerAccount(cluster);
-    const access = await loadAccess({ clock: systemClock, kubeconfig: cluster.admin.kubeconfigPath });
-    api = openKubeCluster(access, { clock: systemClock, random: Math.random });
-    const disk = await buildLargeDisk({ virtualSizeBytes: MIB, dataBytes: MIB, seed: 1 });
-    const ova = buildOva({
-      machines: [{ id: 'web', disks: [{ fileName: 'disk.vmdk', capacityBytes: MIB }] }],
-      contents: { 'disk.vmdk': disk.vmdk },
-    });
-    server = await HttpFileServer.start({ files: { '/web.ova': ova } });
-    await cluster.apply([
-      {
-        apiVersion: API_VERSION,
-        kind: 'OvaSource',
-        metadata: { name: 'files', namespace: 'default' },
-        spec: { url: server.url('/web.ova') },
-      },
-      {
-        apiVersion: 'storage.k8s.io/v1',
-        kind: 'StorageClass',
-        metadata: { name: 'simulated', annotations: { 'storageclass.kubernetes.io/is-default-class': 'true' } },
-        provisioner: 'kubernetes.io/no-provisioner',
-        volumeBindingMode: 'WaitForFirstConsumer',
-      },
-    ]);
+    site = await SimulatedSite.start({ disks: 1 });
   });
   afterAll(async () => {
     await controller?.stop();
-    await server?.[Symbol.asyncDispose]();
-    await api?.[Symbol.asyncDispose]();
-    await cluster?.[Symbol.asyncDispose]();
+    await site?.[Symbol.asyncDispose]();
     rmSync(folder, { recursive: true, force: true });
   });
 
@@ -103,15 +62,15 @@ describe.skipIf(!canStartCluster())('many imports', () => {
     controller = await start();
     const errors: unknown[] = [];
     await using _workers = new SimulatedWorkers({
-      cluster: api,
+      cluster: site.api,
       endpointUrl: controller.url,
-      readCa: readEndpointCa,
+      readCa: () => site.readEndpointCa(),
       onError: (error) => errors.push(error),
     });
     const began = performance.now();
     const names = Array.from({ length: IMPORTS }, (_, index) => `web-${index}`);
     await eachOf(names, async (name) => {
-      await api.create(virtualMachineImportKind, anImport(name));
+      await site.createImport(name);
     });
     const created = performance.now();
     await allFinished(IMPORTS, 600_000);
@@ -138,12 +97,17 @@ describe.skipIf(!canStartCluster())('many imports', () => {
 
   test(`${FINISHED} finished ones cost a restart little, and nothing afterwards`, async () => {
     await controller.stop();
-    const one = await api.get(virtualMachineImportKind, { namespace: 'default', name: 'web-0' });
+    const one = await site.readImport('web-0');
     const names = Array.from({ length: FINISHED - IMPORTS }, (_, index) => `old-${index}`);
     await eachOf(names, async (name) => {
-      await api.create(virtualMachineImportKind, anImport(name));
+      await site.createImport(name);
       const status = { ...one?.status } as JsonObject;
-      await api.patch(virtualMachineImportKind, { namespace: 'default', name }, { status }, { subresource: 'status' });
+      await site.api.patch(
+        virtualMachineImportKind,
+        { namespace: 'default', name },
+        { status },
+        { subresource: 'status' },
+      );
     });
     const began = performance.now();
     controller = await start();
@@ -167,7 +131,13 @@ describe.skipIf(!canStartCluster())('many imports', () => {
   }, 600_000);
 
   async function start(): Promise<ControllerProcess> {
-    return await ControllerProcess.start({ cluster, user, image: 'simulated', env: settings, script });
+    return await ControllerProcess.start({
+      cluster: site.cluster,
+      user: site.user,
+      image: 'simulated',
+      env: settings,
+      script,
+    });
   }
 
   async function countWrites(resource?: string): Promise<number> {
@@ -190,18 +160,11 @@ describe.skipIf(!canStartCluster())('many imports', () => {
     return buckets.find(([, , count]) => Number(count) >= quantile * all)?.[1] ?? 'unknown';
   }
 
-  async function readEndpointCa(): Promise<string> {
-    const labels = { [MANAGED_BY_LABEL]: MANAGED_BY };
-    for await (const { data } of api.list(configMapKind, { namespace: 'default', labels }))
-      if (data?.['ca.crt'] !== undefined) return data['ca.crt'];
-    throw new Error('no ConfigMap of a transfer is there yet');
-  }
-
   async function allFinished(count: number, mostMs: number): Promise<void> {
     const ends = performance.now() + mostMs;
     for (;;) {
       const phases = new Map<string, number>();
-      for await (const each of api.list(virtualMachineImportKind)) {
+      for await (const each of site.api.list(virtualMachineImportKind)) {
         const { phase = 'none', reason = '' } = each.status?.progress ?? {};
         const key = phase === 'Finished' ? phase : `${phase} ${reason}`;
         phases.set(key, (phases.get(key) ?? 0) + 1);
@@ -213,19 +176,6 @@ describe.skipIf(!canStartCluster())('many imports', () => {
     }
   }
 });
-
-function anImport(name: string): StoredVirtualMachineImport {
-  return {
-    apiVersion: API_VERSION,
-    kind: 'VirtualMachineImport',
-    metadata: { name, namespace: 'default' },
-    spec: {
-      virtualMachineName: name,
-      sourceCluster: { apiVersion: API_VERSION, kind: 'OvaSource', name: 'files', namespace: 'default' },
-      run: false,
-    },
-  };
-}
 
 async function eachOf<T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<void> {
   const left = [...items];

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import {
   type ConfigMap,
   configMapKind,
@@ -34,7 +33,7 @@ const madeKinds: readonly ResourceKind[] = [
   virtualMachineKind,
 ];
 
-/** A control plane, a source with a machine of two disks, and an account for the controller: for journeys whose workers move no bytes (SimulatedWorkers). */
+/** A control plane, a source, and an account for the controller: for journeys whose workers move no bytes (SimulatedWorkers). */
 export class SimulatedSite implements AsyncDisposable {
   readonly cluster: TestCluster;
   /** As administrator. */
@@ -49,14 +48,16 @@ export class SimulatedSite implements AsyncDisposable {
     this.#server = server;
   }
 
-  static async start(): Promise<SimulatedSite> {
+  /** @param disks of the source's machine */
+  static async start({ disks: count = 2 } = {}): Promise<SimulatedSite> {
     const cluster = await startCluster({ crds: ['kubevirt', 'network-attachments', ...customResourceDefinitions()] });
     const user = await createControllerAccount(cluster);
     const access = await loadAccess({ clock: systemClock, kubeconfig: cluster.admin.kubeconfigPath });
     const api = openKubeCluster(access, { clock: systemClock, random: Math.random });
     const { vmdk } = await buildLargeDisk({ virtualSizeBytes: MIB, dataBytes: MIB, seed: 1 });
-    const disks = ['one.vmdk', 'two.vmdk'].map((fileName) => ({ fileName, capacityBytes: MIB }));
-    const contents = { 'one.vmdk': vmdk, 'two.vmdk': vmdk };
+    const names = Array.from({ length: count }, (_, index) => `disk${index}.vmdk`);
+    const disks = names.map((fileName) => ({ fileName, capacityBytes: MIB }));
+    const contents = Object.fromEntries(names.map((name) => [name, vmdk]));
     const server = await HttpFileServer.start({
       files: { '/web.ova': buildOva({ machines: [{ id: 'web', disks }], contents }) },
     });
@@ -141,17 +142,4 @@ function withoutContents(object: KubernetesObject): object {
   const { data, binaryData, ...rest } = object as ConfigMap;
   const keys = [...Object.keys(data ?? {}), ...Object.keys(binaryData ?? {})];
   return keys.length === 0 ? rest : { ...rest, keys };
-}
-
-/** Fails with what `explain` says. */
-export async function eventually(
-  isSo: () => Promise<boolean>,
-  explain: () => Promise<string> | string,
-  mostMs = 60_000,
-): Promise<void> {
-  const ends = performance.now() + mostMs;
-  while (!(await isSo())) {
-    if (performance.now() > ends) throw new Error(`not so after ${mostMs} ms:\n${await explain()}`);
-    await delay(100);
-  }
 }

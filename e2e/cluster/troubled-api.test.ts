@@ -10,7 +10,8 @@ import { canStartCluster } from '../../src/testing/cluster/can-start-cluster.ts'
 import { randomBelow, seededRandom } from '../../src/testing/random.ts';
 import { type ApiFault, ApiGateway } from './api-gateway.ts';
 import { ControllerProcess } from './controller-process.ts';
-import { eventually, SimulatedSite } from './simulated-site.ts';
+import { eventually } from './eventually.ts';
+import { SimulatedSite } from './simulated-site.ts';
 import { SimulatedWorkers } from './simulated-workers.ts';
 
 const IMPORTS = 12;
@@ -142,7 +143,7 @@ describe.skipIf(!canStartCluster())(`an API server in trouble, seed ${SEED}`, ()
     await eventually(
       async () => (await site.phaseOf(name)) === 'Finished',
       async () => `${JSON.stringify(await site.readImport(name))}\n${controller.output.slice(-4000)}`,
-      120_000,
+      { mostMs: 120_000 },
     );
   }
 });

@@ -1,6 +1,7 @@
 import { type Deployment, deploymentKind } from '../api/core-kinds.ts';
 import { ADDON_NAME, CONTROLLER_NAME, CONTROLLER_NAMESPACE } from '../api/literals.ts';
 import { type Addon, addonKind } from '../api/platform-kinds.ts';
+import { isAirliftImage } from '../domain/airlift-image.ts';
 import { isProblem } from '../domain/problems.ts';
 import type { CallOptions } from '../lib/call-options.ts';
 import type { Cluster, ListOptions } from '../ports/cluster.ts';
@@ -18,8 +19,6 @@ const INSTANCE_LABEL = 'app.kubernetes.io/instance';
 const CHART_NAME = 'harvester-vm-import-controller';
 /** With and without `fullnameOverride` (reference section 8.4). */
 const DEPLOYMENT_NAMES = [CONTROLLER_NAME, `${ADDON_NAME}-${CHART_NAME}`];
-/** Last path segment of our own image, under whichever registry (ruling 23). */
-const OUR_IMAGE = 'airlift';
 
 /**
  * Whether the controller that Airlift replaces is running, or about to be: two that work on the same objects import each machine twice. Our own Deployment may have the very same name
@@ -74,17 +73,11 @@ async function findAddon(cluster: Cluster, options: CallOptions): Promise<'enabl
 }
 
 function isOurs({ spec }: Deployment): boolean {
-  return imagesOf(spec).some((image) => imageName(image) === OUR_IMAGE);
+  return imagesOf(spec).some(isAirliftImage);
 }
 
 function imagesOf(spec: Deployment['spec']): readonly string[] {
   return spec?.template?.spec?.containers?.flatMap(({ image }) => image ?? []) ?? [];
-}
-
-/** `registry:5000/rancher/airlift:1.0@sha256:...` is `airlift`. */
-function imageName(image: string): string {
-  const [path = ''] = image.split('@', 1);
-  return (path.split('/').at(-1) ?? '').split(':', 1)[0] ?? '';
 }
 
 /** Helm's release of an add-on has its name. */

@@ -38,7 +38,8 @@ export interface ObservedImport {
 
 /**
  * What the status says of earlier work (ruling 15). `ours`: this controller began it, or nobody did. `finished`: done, by whichever controller; its machine is in use and never touched again,
- * whatever is asked. `givenUp`: upstream's controller ended it without a machine; begun anew when somebody asks for it, not before. `restart`: upstream's controller was before the end of its disks. `imagesReady`: upstream's images are there, and the machine is made of them. `machineCreated`: upstream's machine is there.
+ * whatever is asked. `givenUp`: upstream's controller ended it without a machine; begun anew when somebody asks for it, not before. `restart`: upstream's controller was before the end of
+ * its disks. `imagesReady`: upstream's images are there, and the machine is made of them. `machineCreated`: upstream's machine is there.
  */
 export type ImportHistory = 'ours' | 'finished' | 'givenUp' | 'restart' | 'imagesReady' | 'machineCreated';
 

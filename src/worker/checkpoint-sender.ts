@@ -13,7 +13,7 @@ export interface CheckpointSenderOptions<T> {
 }
 
 /** Six a minute (ruling 18). */
-export const CHECKPOINT_EVERY_MS = 10_000;
+const EVERY_MS = 10_000;
 
 /**
  * Stores checkpoints at the controller's pace instead of the engine's: of those that were made since the last one was stored only the newest is sent. An older one than could be is no
@@ -69,7 +69,7 @@ export class CheckpointSender<T> implements AsyncDisposable {
   }
 
   async #sendAll(): Promise<void> {
-    const { clock, send, onStored, onFailed, everyMs = CHECKPOINT_EVERY_MS } = this.#options;
+    const { clock, send, onStored, onFailed, everyMs = EVERY_MS } = this.#options;
     const { signal } = this.#stop;
     this.#hurry = new AbortController();
     try {

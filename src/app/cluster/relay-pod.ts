@@ -1,6 +1,7 @@
 import { deploymentKind, type Pod, podKind } from '../../api/core-kinds.ts';
 import { RELAY_PORT, RELAY_TUNNEL_PORT } from '../../api/file-relay.ts';
 import { CONTROLLER_NAME, MANAGED_BY_LABEL } from '../../api/literals.ts';
+import { isAirliftImage } from '../../domain/airlift-image.ts';
 import { type ObjectRef, refOf } from '../../domain/kubernetes-object.ts';
 import { isProblem, ProblemError } from '../../domain/problems.ts';
 import type { CallOptions } from '../../lib/call-options.ts';
@@ -129,7 +130,7 @@ export async function startRelay(
 }
 
 /**
- * The image of the installed controller, as far as this user may see it. Harvester's own has the same name, and may be there beside ours: only an image whose last part is `airlift` can take in a file.
+ * The image of the installed controller, as far as this user may see it. Harvester's own has the same name and may be there beside ours, but cannot take in a file.
  * @throws ProblemError `RelayImageUnknown`
  */
 export async function findAirliftImage(cluster: Cluster, options: CallOptions = {}): Promise<string> {
@@ -137,16 +138,11 @@ export async function findAirliftImage(cluster: Cluster, options: CallOptions = 
     const fields = { 'metadata.name': CONTROLLER_NAME };
     for await (const { spec } of cluster.list(deploymentKind, { ...options, fields })) {
       const [container] = spec?.template?.spec?.containers ?? [];
-      if (container?.image !== undefined && isAirlift(container.image)) return container.image;
+      if (container?.image !== undefined && isAirliftImage(container.image)) return container.image;
     }
   } catch (cause) {
     if (!isProblem(cause, 'ClusterForbidden')) throw cause;
     throw new ProblemError('RelayImageUnknown', cause.message, { cause });
   }
   throw new ProblemError('RelayImageUnknown', `no Deployment "${CONTROLLER_NAME}" of Airlift is in the cluster`);
-}
-
-/** With any registry, path, tag and digest (ruling 23). */
-function isAirlift(image: string): boolean {
-  return /(?:^|\/)airlift(?:[:@]|$)/.test(image);
 }

@@ -58,7 +58,7 @@ export class ProgressView {
     const { isTerminal, columns } = this.#io;
     const [first = '', ...more] = isTerminal ? wrapText(printable(text), columns - 1 - INDENT) : [printable(text)];
     for (const line of [first, ...more.map((each) => `${' '.repeat(INDENT)}${each}`)]) this.#io.note(line);
-    if (this.#io.isTerminal && this.#last !== undefined) this.#redraw(this.#last);
+    if (isTerminal && this.#last !== undefined) this.#redraw(this.#last);
   }
 
   /** Removes what is drawn, so that the result follows on a clean line. */

@@ -25,6 +25,8 @@ export interface TransferPlace {
 
 const MOST_CONFLICTS = 5;
 
+type ChangeRecord = (record: TransferRecord) => Pick<TransferRecord, 'state' | 'checkpoint'>;
+
 /**
  * The records of all transfers. Each is changed only as the version that was read, so two controllers, or a worker of an old run, can never undo what the other stored (ruling 16).
  * What was last seen of each is kept, and read again when somebody else changed it.
@@ -70,16 +72,14 @@ export class TransferStore {
     { epoch, bytes, doneBytes }: { readonly epoch: number; readonly bytes: Uint8Array; readonly doneBytes: number },
     options: CallOptions = {},
   ): Promise<void> {
-    await this.#change(place, options, ({ state }) => {
-      refuseOld(state, epoch);
+    await this.#changeRun(place, epoch, options, ({ state }) => {
       return { state: { ...state, checkpointBytes: doneBytes }, checkpoint: bytes };
     });
   }
 
   /** What was written counts for nothing any more. @throws ProblemError `TransferSuperseded` */
   async removeCheckpoint(place: TransferPlace, epoch: number, options: CallOptions = {}): Promise<void> {
-    await this.#change(place, options, ({ state }) => {
-      refuseOld(state, epoch);
+    await this.#changeRun(place, epoch, options, ({ state }) => {
       return { state: { ...state, checkpointBytes: 0, begunAtBytes: 0 }, checkpoint: undefined };
     });
   }
@@ -91,8 +91,7 @@ export class TransferStore {
     result: TransferResult,
     options: CallOptions = {},
   ): Promise<void> {
-    await this.#change(place, options, ({ state, checkpoint }) => {
-      refuseOld(state, epoch);
+    await this.#changeRun(place, epoch, options, ({ state, checkpoint }) => {
       const { problem: _problem, ...rest } = state;
       return { state: { ...rest, result }, checkpoint };
     });
@@ -105,8 +104,7 @@ export class TransferStore {
     result: TransferResult,
     options: CallOptions = {},
   ): Promise<void> {
-    await this.#change(place, options, ({ state, checkpoint }) => {
-      refuseOld(state, epoch);
+    await this.#changeRun(place, epoch, options, ({ state, checkpoint }) => {
       const { problem: _problem, ...rest } = state;
       return { state: { ...rest, served: { epoch, result } }, checkpoint };
     });
@@ -118,8 +116,7 @@ export class TransferStore {
     { epoch, code, message, at }: Pick<TransferProblem, 'epoch' | 'code' | 'message' | 'at'>,
     options: CallOptions = {},
   ): Promise<void> {
-    await this.#change(place, options, ({ state, checkpoint }) => {
-      refuseOld(state, epoch);
+    await this.#changeRun(place, epoch, options, ({ state, checkpoint }) => {
       const problem = { epoch, code, message: message.slice(0, 4096), ...(at === undefined ? {} : { at }) };
       return { state: { ...state, problem }, checkpoint };
     });
@@ -138,11 +135,15 @@ export class TransferStore {
     for (const key of this.#known.keys()) if (key.startsWith(`${importUid}.`)) this.#known.delete(key);
   }
 
-  async #change(
-    place: TransferPlace,
-    options: CallOptions,
-    change: (record: TransferRecord) => Pick<TransferRecord, 'state' | 'checkpoint'>,
-  ): Promise<void> {
+  /** Of the current run only. */
+  async #changeRun(place: TransferPlace, epoch: number, options: CallOptions, change: ChangeRecord): Promise<void> {
+    await this.#change(place, options, (record) => {
+      refuseOld(record.state, epoch);
+      return change(record);
+    });
+  }
+
+  async #change(place: TransferPlace, options: CallOptions, change: ChangeRecord): Promise<void> {
     for (let attempt = 1; ; attempt += 1) {
       const before = await this.read(place, options);
       const next = { ...change(before), resourceVersion: before.resourceVersion };
